@@ -1,0 +1,155 @@
+"""What an installation may set, each with its default, unit and reason.
+
+Read from one YAML file (``peergate run --config FILE``); unknown names are an error, so that a misspelt
+setting never silently means its default.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from peergate.errors import ConfigError
+from peergate.model.names import AGENT_LABEL, AGENTS_LABEL, PROTECTED_LABEL
+from peergate.model.wire import Duration
+
+__all__ = [
+    "AgentSettings",
+    "ApprovalSettings",
+    "LabelSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "Settings",
+    "TlsSettings",
+    "WebhookSettings",
+    "load_settings",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class AgentSettings(_Section):
+    """Who is an agent beyond the accounts that carry the tag (experience.md §1.1)."""
+
+    namespaces: tuple[str, ...] = ()
+    """Every ServiceAccount in these namespaces."""
+    groups: tuple[str, ...] = ()
+    """Everybody in these groups."""
+    usernames: tuple[str, ...] = ()
+    """User names; ``*`` stands for any characters."""
+    strict: bool = False
+    """Every ServiceAccount outside kube-system and not in ``trusted``."""
+    trusted: tuple[str, ...] = ()
+    """User names that are never agents, whatever their tag."""
+
+
+class ApprovalSettings(_Section):
+    """How approvals of updates are spent."""
+
+    retry_window: Duration = timedelta(seconds=40)
+    """How long a used approval stays good for the identical change, since one client request may be reviewed
+    two or three times; 0 is strictly once, and a conflict retry may then waste an approval. 40 s covers the
+    34 s that an API request lives at most."""
+
+
+class LabelSettings(_Section):
+    """Which labels select; the words are not changed lightly."""
+
+    agent: str = AGENT_LABEL
+    agents: str = AGENTS_LABEL
+    protected: str = PROTECTED_LABEL
+
+
+class WebhookSettings(_Section):
+    """The HTTPS port the API server calls."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a pod serves on its own address
+    port: Annotated[int, Field(ge=0, le=65535)] = 10250
+    timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 5
+    """As in the webhook configuration; our deadline is half a second shorter, so that our text arrives."""
+    max_concurrent: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Reviews in work at once; more wait for their turn within their deadline."""
+    max_body_bytes: Annotated[int, Field(ge=1 << 20)] = 8 << 20
+    """A review holds two objects of at most 3 MiB each (kubernetes-facts.md C16), plus the rest."""
+    configuration: str = "peergate"
+    """Name of the ValidatingWebhookConfiguration; the operator keeps its ``agents`` condition."""
+
+
+class TlsSettings(_Section):
+    """Where the serving certificate comes from."""
+
+    mode: Literal["selfSigned", "files"] = "selfSigned"
+    """``selfSigned``: made by the operator, shared through a Secret. ``files``: mounted, and read again on
+    change."""
+    secret: str = "peergate-tls"  # noqa: S105 - the Secret's name
+    directory: Path = Path("/tls")
+    """For ``files``: holds ``tls.crt`` and ``tls.key``."""
+    names: tuple[str, ...] = ()
+    """DNS names and addresses of a self-signed certificate; empty: the Service's names."""
+
+
+class MetricsSettings(_Section):
+    """The plain HTTP port with ``/livez``, ``/readyz`` and ``/metrics``."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a pod serves on its own address
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class LogSettings(_Section):
+    """What the log shows."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class Settings(_Section):
+    """All of it."""
+
+    namespace: str = "peergate-system"
+    """The operator's own namespace."""
+    service_account: str = "peergate"
+    """The operator's own ServiceAccount."""
+    service: str = "peergate"
+    """The Service in front of the webhook port."""
+    agents: AgentSettings = AgentSettings()
+    approvals: ApprovalSettings = ApprovalSettings()
+    labels: LabelSettings = LabelSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    tls: TlsSettings = TlsSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def operator_username(self) -> str:
+        """Return the operator's own user name, which no gate is asked about."""
+        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Return the settings of a YAML file; the defaults for ``None``.
+
+    Errors:
+        ConfigError: the file can't be read, or a name or value in it is not known; names the field.
+    """
+    if path is None:
+        return Settings()
+    import yaml  # noqa: PLC0415 - the command line starts without it
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"can't read the settings; {path} is no readable YAML file; check --config"
+        ) from error
+    try:
+        return Settings.model_validate(document or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"wrong setting; {where}: {first['msg']}; correct {path}") from error
