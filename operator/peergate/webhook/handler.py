@@ -1,0 +1,246 @@
+"""Answer one review: bytes in, bytes out. Knows no HTTP and no TLS.
+
+Three steps, always in this order, each a function: ``_gather`` may wait for one live GET and writes nothing,
+``decide`` is pure, ``_commit`` may write to the ledger. Whatever goes wrong becomes a refusal with a code of
+its own, for who may be an agent; who certainly is none is admitted all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from peergate.errors import InputError, Unavailable
+from peergate.gate.ports import Ledger, SnapshotSource
+from peergate.gate.snapshot import Snapshot
+from peergate.model.decision import Allow, Code, Decision
+from peergate.model.review import Gate, Review, parse_review
+from peergate.observe.logs import log_decision
+from peergate.observe.metrics import ErrorCause, Metrics
+from peergate.observe.verdict import verdict_of
+from peergate.webhook.decode import decode, readable_uid
+from peergate.webhook.reply import cannot_tell, reply, reply_malformed
+
+__all__ = ["After", "Answer", "Decide", "Judge", "RefuseUnavailable", "ReviewHandler", "internal_deadline"]
+
+_LOG: Final = logging.getLogger(__name__)
+_MARGIN: Final = timedelta(milliseconds=500)
+"""Our text needs this long to arrive before the API server gives up and shows its own."""
+_LEDGER_ROUNDS: Final = 24
+"""More than approvals a change can carry on both carriers; every round takes at least one of them away."""
+
+
+class Decide(Protocol):
+    """``gate.decide.decide``."""
+
+    def __call__(self, *, review: Review, snapshot: Snapshot, now: datetime) -> Decision:
+        """Return the decision; never raises."""
+
+
+class RefuseUnavailable(Protocol):
+    """``gate.decide.refuse_unavailable``."""
+
+    def __call__(self, *, review: Review, snapshot: Snapshot, code: Code) -> Decision:
+        """Return the refusal with this code, or ``Allow`` for who is certainly no agent."""
+
+
+After = Callable[[Review, Decision], None]
+"""Told of every decision once its answer is on its way; must not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The pure decision and what feeds it."""
+
+    source: SnapshotSource
+    ledger: Ledger
+    decide: Decide
+    refuse_unavailable: RefuseUnavailable
+    clock: Callable[[], datetime]
+    """Returns the time in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: a review with HTTP 200, or a short text that the API server takes for a failed call."""
+
+    status: int
+    body: bytes
+
+
+def internal_deadline(timeout_seconds: int) -> timedelta:
+    """Return how long a review may take when the API server waits this long."""
+    return timedelta(seconds=timeout_seconds) - _MARGIN
+
+
+class ReviewHandler:
+    """Answers reviews, at most so many at once, each within its deadline."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        metrics: Metrics,
+        deadline: timedelta,
+        max_concurrent: int,
+        after: Sequence[After] = (),
+        own: Container[str] = frozenset(),
+    ) -> None:
+        """Keep what answering needs.
+
+        ``deadline`` is for a whole review, the wait for its turn included. ``own`` holds the uids of this
+        process's self-tests: they are answered like any other, and neither counted nor logged.
+        """
+        self._judge = judge
+        self._metrics = metrics
+        self._deadline = deadline.total_seconds()
+        self._turn = asyncio.Semaphore(max_concurrent)
+        self._after = tuple(after)
+        self._own = own
+        self._in_flight = 0
+        metrics.watch_in_flight(lambda: self._in_flight)
+
+    async def answer(self, body: bytes, *, gate: Gate, arrived: float | None = None) -> Answer:
+        """Return the answer to the bytes of one AdmissionReview.
+
+        Units: ``arrived`` is the event loop's time at which the request came in; the deadline counts from it.
+        Errors: raises nothing but ``CancelledError``. Bytes without a readable uid are answered with HTTP
+        400, which fails the call and never admits; a malformed review with one is refused by its uid.
+        """
+        loop = asyncio.get_running_loop()
+        started = loop.time() if arrived is None else arrived
+        try:
+            document = decode(body)
+        except InputError as error:
+            return self._unreadable(error.user_message)
+        uid = readable_uid(document)
+        if uid is None:
+            return self._unreadable("the review has no readable request.uid")
+        try:
+            review = parse_review(document, gate=gate)
+        except InputError as error:
+            self._metrics.failed("body")
+            _LOG.warning("refused the malformed review %s: %s", uid, error.user_message)
+            return Answer(200, reply_malformed(uid))
+        self._in_flight += 1
+        try:
+            decision = await self._decision(review, deadline=started + self._deadline)
+        finally:
+            self._in_flight -= 1
+        answer, decision = self._written(review, decision)
+        if uid not in self._own:
+            # The next turn of the loop comes after the answer was handed to the connection.
+            loop.call_soon(self._afterwards, review, decision, loop.time() - started)
+        return answer
+
+    def _unreadable(self, problem: str) -> Answer:
+        self._metrics.failed("body")
+        _LOG.warning("refused a body: %s", problem)
+        return Answer(400, f"{problem}\n".encode())
+
+    async def _decision(self, review: Review, *, deadline: float) -> Decision:
+        snapshot = None
+        try:
+            async with asyncio.timeout_at(deadline), self._turn:
+                snapshot = await self._gather(review)
+                now = self._judge.clock()
+                decision = self._judge.decide(review=review, snapshot=snapshot, now=now)
+                decision = await self._commit(review, decision, snapshot=snapshot, now=now)
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError  # noqa: TRY301 - steps that never waited can't be interrupted
+        except TimeoutError:
+            return self._refusal(review, snapshot, code=Code.DEADLINE_EXCEEDED, cause="deadline")
+        except Unavailable as error:
+            _LOG.warning("could not decide review %s: %s", review.uid, error)
+            if snapshot is None:
+                return self._refusal(review, None, code=Code.KEYRING_UNAVAILABLE, cause="snapshot")
+            return self._refusal(review, snapshot, code=Code.LEDGER_UNAVAILABLE, cause="ledger")
+        except Exception:
+            _LOG.exception("a defect met review %s", review.uid)
+            return self._refusal(review, snapshot, code=Code.INTERNAL_ERROR, cause="bug")
+        return decision
+
+    async def _gather(self, review: Review) -> Snapshot:
+        """Return what the decision may know; waits for one live GET at most, writes nothing."""
+        return await self._judge.source.look_up(review, self._judge.source.snapshot())
+
+    async def _commit(
+        self,
+        review: Review,
+        decision: Decision,
+        *,
+        snapshot: Snapshot,
+        now: datetime,
+    ) -> Decision:
+        """Return the decision that stands after the ledger was asked (V26).
+
+        An approval that another use got to first is taken away and the rest decided again. It is asked before
+        it is written to, so that no approval is spent on a change that the others can't admit. A dry run
+        only asks. Deletions spend nothing: a uid dies once.
+        """
+        for _ in range(_LEDGER_ROUNDS):
+            if not isinstance(decision, Allow) or review.operation != "UPDATE" or not decision.facts.counted:
+                return decision
+            facts = decision.facts
+            if facts.change is None or facts.change_digest is None:
+                raise RuntimeError("approvals were counted without a change")
+            spent = await self._judge.ledger.spent(
+                facts.counted,
+                change=facts.change_digest,
+                requester=facts.change.requester,
+                now=now,
+            )
+            if not spent and not review.dry_run:
+                spent = await self._judge.ledger.claim(
+                    facts.counted,
+                    change=facts.change_digest,
+                    requester=facts.change.requester,
+                    request_uid=review.uid,
+                    now=now,
+                )
+            if not spent:
+                return decision
+            snapshot = replace(snapshot, spent={**snapshot.spent, **spent})
+            decision = self._judge.decide(review=review, snapshot=snapshot, now=now)
+        raise RuntimeError("spent approvals were counted again")
+
+    def _refusal(
+        self,
+        review: Review,
+        snapshot: Snapshot | None,
+        *,
+        code: Code,
+        cause: ErrorCause,
+    ) -> Decision:
+        self._metrics.failed(cause)
+        try:
+            known = self._judge.source.snapshot() if snapshot is None else snapshot
+            return self._judge.refuse_unavailable(review=review, snapshot=known, code=code)
+        except Exception:
+            self._metrics.failed("bug")
+            _LOG.exception("could not tell who asks in review %s", review.uid)
+            return cannot_tell(code)
+
+    def _written(self, review: Review, decision: Decision) -> tuple[Answer, Decision]:
+        try:
+            return Answer(200, reply(review, decision)), decision
+        except Exception:
+            self._metrics.failed("bug")
+            _LOG.exception("could not write the answer to review %s", review.uid)
+            refusal = cannot_tell(Code.INTERNAL_ERROR)
+            return Answer(200, reply(review, refusal)), refusal
+
+    def _afterwards(self, review: Review, decision: Decision, seconds: float) -> None:
+        try:
+            verdict = verdict_of(decision)
+            self._metrics.reviewed(verdict, gate=review.gate, operation=review.operation, seconds=seconds)
+            log_decision(review, verdict, seconds=seconds)
+            for tell in self._after:
+                tell(review, decision)
+        except Exception:
+            self._metrics.failed("bug")
+            _LOG.exception("could not report review %s", review.uid)
