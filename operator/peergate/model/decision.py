@@ -190,6 +190,8 @@ class Claim:
     key_id: str
     expires: str
     """``YYYY-MM-DDThh:mm:ssZ``, as signed."""
+    key_type: str = ""
+    """For the metric of checked approvals; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,8 @@ class NotCounted:
     approver: str = ""
     """The verified signer, empty as long as none is known."""
     payload: Digest | None = None
+    key_type: str = ""
+    """Of the verified key, empty as long as none is known."""
 
 
 @dataclass(frozen=True, slots=True)

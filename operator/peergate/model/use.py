@@ -17,8 +17,10 @@ _Name = Annotated[str, StringConstraints(max_length=253)]
 class UsedBy(WireModel):
     """Who used the approval."""
 
-    username: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    uid: Annotated[str, StringConstraints(max_length=128)]
+    username: Annotated[
+        str, StringConstraints(min_length=1, max_length=512), Field(description="The user name.")
+    ]
+    uid: Annotated[str, StringConstraints(max_length=128), Field(description="The user's uid.")]
 
 
 class ApprovalUseSpec(WireModel):
@@ -29,8 +31,8 @@ class ApprovalUseSpec(WireModel):
         StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64),
         Field(description="SHA-256 of the change that was admitted."),
     ]
-    requester: UsedBy
-    approvers: Annotated[Many[_Name], Field(max_length=16)]
+    requester: Annotated[UsedBy, Field(description="Who used the approval.")]
+    approvers: Annotated[Many[_Name], Field(max_length=16, description="Whose approvals counted.")]
     request_uid: Annotated[
         str,
         StringConstraints(max_length=128),

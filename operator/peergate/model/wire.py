@@ -76,13 +76,27 @@ def _schema(schema: dict[str, Any]) -> WithJsonSchema:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    _schema({"type": "string", "pattern": r"^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$", "minLength": 2}),
+    _schema(
+        {
+            "type": "string",
+            "pattern": r"^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$",
+            "minLength": 2,
+            "maxLength": 18,
+        }
+    ),
 ]
 """A length of time, written like Go's: ``15m``, ``1h30m``, ``0s``."""
 
 Instant = Annotated[
     datetime,
     BeforeValidator(parse_instant),
-    _schema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"}),
+    _schema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+            "maxLength": 20,
+        }
+    ),
 ]
 """A second in UTC, written ``YYYY-MM-DDThh:mm:ssZ``."""

@@ -1,0 +1,59 @@
+"""Fields that a rule lets agents change without approval (design.md §3, ``exempt``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from peergate.approval.canonical import canonically_equal
+from peergate.approval.projection import project_update
+from peergate.model.names import JsonObject
+from peergate.model.review import Kind
+
+__all__ = ["only_exempt_differs"]
+
+_Tokens: TypeAlias = tuple[str, ...]
+_LABELS: Final = ("metadata", "labels")
+
+
+def only_exempt_differs(
+    old: JsonObject,
+    new: JsonObject,
+    *,
+    kind: Kind,
+    pointers: Sequence[str],
+    closed_labels: frozenset[str],
+) -> bool:
+    """Tell whether the update changes nothing but what the pointers name.
+
+    A label that some policy selects on (``closed_labels``) is never exempt: changing it would move the object
+    out of that policy's reach. Errors: NotCanonical.
+    """
+    before, after = project_update(old, new, kind=kind)
+    for pointer in pointers:
+        tokens = tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+        if _frees_closed_label(tokens, closed_labels):
+            continue
+        before, after = _without(before, tokens), _without(after, tokens)
+    return canonically_equal(before, after)
+
+
+def _frees_closed_label(tokens: _Tokens, closed: frozenset[str]) -> bool:
+    if tokens == _LABELS[: len(tokens)]:
+        return bool(closed)
+    return tokens[:2] == _LABELS and tokens[2] in closed
+
+
+def _without(value: Any, tokens: _Tokens) -> Any:
+    """Return the value without the named member; what is shared with the review stays as it is."""
+    head, *rest = tokens
+    if isinstance(value, list):
+        if not (head.isdecimal() and int(head) < len(value) and rest):
+            return value
+        index = int(head)
+        return [*value[:index], _without(value[index], tuple(rest)), *value[index + 1 :]]
+    if not isinstance(value, dict) or head not in value:
+        return value
+    if not rest:
+        return {name: member for name, member in value.items() if name != head}
+    return {**value, head: _without(value[head], tuple(rest))}

@@ -1,0 +1,79 @@
+"""A filed ChangeRequest as the gate sees it: an untrusted container (approval-format.md §1.3 rule 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from peergate.approval.change import change_digest
+from peergate.model.change import Change, ObjectRef, Requester
+from peergate.model.changerequest import ChangeRequestSpec, Rejection
+from peergate.model.names import APPROVAL_KEY_PREFIX, Digest, JsonObject
+from peergate.model.wire import parse_instant
+
+__all__ = ["FiledRequest", "read_filed_request", "recorded_change"]
+
+
+@dataclass(frozen=True, slots=True)
+class FiledRequest:
+    """What counts of a ChangeRequest: which change it names, approvals, a rejection, its age."""
+
+    change: Digest
+    """SHA-256 of the change it records, computed here: the object's name proves nothing."""
+    annotations: Mapping[str, str]
+    """Only those with the reserved prefix."""
+    rejection: Rejection | None
+    created: datetime
+    expires: datetime
+
+
+def recorded_change(spec: ChangeRequestSpec) -> Change:
+    """Return the change that a ChangeRequest's spec records."""
+    target = spec.object
+    return Change(
+        audience=spec.audience,
+        operation=spec.operation,
+        object=ObjectRef(
+            group=target.group,
+            version=target.version,
+            resource=target.resource,
+            subresource=target.subresource,
+            namespace=target.namespace,
+            name=target.name,
+            uid=target.uid,
+        ),
+        requester=Requester(username=spec.requester.username, uid=spec.requester.uid),
+        projection=spec.projection,
+        from_=Digest(spec.from_),
+        to=None if spec.to is None else Digest(spec.to),
+        options=dict(spec.options),
+    )
+
+
+def read_filed_request(document: JsonObject) -> FiledRequest | None:
+    """Return what counts of a ChangeRequest object; ``None`` where it is not one we can read.
+
+    A rejection that can't be read counts as absent only together with the whole object: a request that may
+    be rejected must not be used as a carrier either.
+    """
+    metadata: Mapping[str, Any] = document.get("metadata") or {}
+    try:
+        spec = ChangeRequestSpec.model_validate(document.get("spec"))
+        rejection = (document.get("status") or {}).get("rejection")
+        return FiledRequest(
+            change=change_digest(recorded_change(spec)),
+            annotations={
+                key: value
+                for key, value in (metadata.get("annotations") or {}).items()
+                if key.startswith(APPROVAL_KEY_PREFIX)
+            },
+            rejection=None if rejection is None else Rejection.model_validate(rejection),
+            created=parse_instant(metadata.get("creationTimestamp")),
+            expires=spec.expires,
+        )
+    except (ValidationError, ValueError, AttributeError):
+        return None

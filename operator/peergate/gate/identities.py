@@ -1,0 +1,201 @@
+"""Effects by which an agent would become somebody else (design.md §4, T2, T14, T15): Forbidden everywhere.
+
+Who is whose: another account counts as the agent's own kind only where it is tagged and has the same owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from peergate.approval.projection import unchanged
+from peergate.gate.findings import Finding, Situation
+from peergate.gate.principal import is_agent_account
+from peergate.gate.shape import mapping, sequence, text
+from peergate.model.change import Effect
+from peergate.model.names import OWNER_ANNOTATION, JsonObject
+
+__all__ = [
+    "account_changes",
+    "certificates",
+    "debug_containers",
+    "role_bindings",
+    "token_secrets",
+    "tokens",
+    "workload_account",
+]
+
+_TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a secret
+_SECRET_ACCOUNT: Final = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation key
+_TAG_IT: Final = "a person may tag that account as an agent of the same owner."
+_CLIENT_SIGNERS: Final = (
+    "kubernetes.io/kube-apiserver-client",
+    "kubernetes.io/kube-apiserver-client-kubelet",
+)
+
+
+def account_changes(situation: Situation) -> Finding | None:
+    """T15: accounts, their tag and their owner are not an agent's to change or delete."""
+    review = situation.review
+    if review.resource.group or review.resource.resource != "serviceaccounts" or review.subresource:
+        return None
+    config = situation.snapshot.config
+    if review.operation == "CREATE":
+        metadata = situation.new_metadata
+        tagged = mapping(metadata.get("labels")).get(config.agent_label) == "true"
+        owner = mapping(metadata.get("annotations")).get(OWNER_ANNOTATION, "")
+        if tagged and (not owner or owner != situation.agent.owner):
+            return Finding(Effect.FORBIDDEN, why="would create an agent that answers to another owner")
+        return None
+    if review.operation == "UPDATE" and _is_unchanged(situation):
+        return None
+    verb = "delete" if review.operation == "DELETE" else "change"
+    return Finding(Effect.FORBIDDEN, why=f"would {verb} an account, which carries the agent tag")
+
+
+def tokens(situation: Situation) -> Finding | None:
+    """T2: a token is the account; only one of an agent of the same owner may be asked for."""
+    review = situation.review
+    if (
+        review.resource.group
+        or review.resource.resource != "serviceaccounts"
+        or review.subresource != "token"
+    ):
+        return None
+    if _same_kind(situation, review.namespace, review.name):
+        return Finding(Effect.HARMLESS)
+    return Finding(
+        Effect.FORBIDDEN, why="would take a token of an account that is not its own kind", allowed=_TAG_IT
+    )
+
+
+def token_secrets(situation: Situation) -> Finding | None:
+    """T2: a Secret of this type is filled with a token of the account it names."""
+    review = situation.review
+    if (
+        review.operation not in {"CREATE", "UPDATE"}
+        or review.resource.group
+        or review.resource.resource != "secrets"
+    ):
+        return None
+    if (review.object or {}).get("type") != _TOKEN_SECRET or _is_unchanged(situation):
+        return None
+    name = text(mapping(situation.new_metadata.get("annotations")).get(_SECRET_ACCOUNT))
+    if _same_kind(situation, situation.namespace, name):
+        return None
+    return Finding(
+        Effect.FORBIDDEN, why="would make a token of an account that is not its own kind", allowed=_TAG_IT
+    )
+
+
+def role_bindings(situation: Situation) -> Finding | None:
+    """T2: rights may be bound to tagged accounts alone."""
+    review = situation.review
+    if (
+        review.operation not in {"CREATE", "UPDATE"}
+        or review.resource.group != "rbac.authorization.k8s.io"
+        or review.resource.resource not in {"rolebindings", "clusterrolebindings"}
+        or _is_unchanged(situation)
+    ):
+        return None
+    for member in sequence((review.object or {}).get("subjects")):
+        subject = mapping(member)
+        if subject.get("kind") != "ServiceAccount":
+            return Finding(Effect.FORBIDDEN, why="would bind rights to somebody who is not an agent")
+        namespace = text(subject.get("namespace")) or situation.namespace
+        if is_agent_account(namespace, text(subject.get("name")), snapshot=situation.snapshot) is None:
+            return Finding(
+                Effect.FORBIDDEN,
+                why="would bind rights to an account that is not an agent",
+                allowed=_TAG_IT,
+            )
+    return None
+
+
+def workload_account(situation: Situation) -> Finding | None:
+    """T2: a Pod acts as its account; one that is not an agent of the same owner is somebody else."""
+    review = situation.review
+    if review.operation not in {"CREATE", "UPDATE"} or review.subresource or review.object is None:
+        return None
+    before = {_account_of(spec) for spec in _pod_specs(review.old_object or {})}
+    for spec in _pod_specs(review.object):
+        name, mounts = _account_of(spec)
+        if (name, mounts) in before or (name, True) in before:
+            continue
+        harmless = name == "default" or not mounts
+        if review.operation == "UPDATE":
+            # A new token in an old workload is a new identity, whichever account it is.
+            harmless = not mounts or (name == "default" and ("default", True) in before)
+        if not harmless and not _same_kind(situation, situation.namespace, name):
+            return Finding(
+                Effect.FORBIDDEN,
+                why="would run a workload as an account that is not its own kind",
+                allowed="a workload that runs as default or mounts no token; " + _TAG_IT,
+            )
+    return None
+
+
+def certificates(situation: Situation) -> Finding | None:
+    """T2: a client certificate is an identity; asking for one, or approving one, is not an agent's."""
+    review = situation.review
+    if (
+        review.resource.group != "certificates.k8s.io"
+        or review.resource.resource != "certificatesigningrequests"
+        or review.operation == "DELETE"
+    ):
+        return None
+    signer = mapping((review.object or {}).get("spec")).get("signerName")
+    if review.subresource or signer in _CLIENT_SIGNERS:
+        return Finding(Effect.FORBIDDEN, why="would obtain or approve a client certificate")
+    return None
+
+
+def debug_containers(situation: Situation) -> Finding | None:
+    """T14: a container put into a running Pod acts as that Pod's account."""
+    review = situation.review
+    if (
+        review.operation != "UPDATE"
+        or review.subresource != "ephemeralcontainers"
+        or _is_unchanged(situation)
+    ):
+        return None
+    name, _ = _account_of(mapping((review.object or {}).get("spec")))
+    if _same_kind(situation, situation.namespace, name):
+        return None
+    return Finding(Effect.FORBIDDEN, why="would start a container inside a Pod that is not an agent")
+
+
+def _same_kind(situation: Situation, namespace: str, name: str) -> bool:
+    account = is_agent_account(namespace, name, snapshot=situation.snapshot)
+    return account is not None and bool(account.owner) and account.owner == situation.agent.owner
+
+
+def _is_unchanged(situation: Situation) -> bool:
+    review = situation.review
+    return (
+        review.old_object is not None
+        and review.object is not None
+        and unchanged(review.old_object, review.object, kind=review.kind)
+    )
+
+
+def _pod_specs(document: JsonObject) -> Iterable[Mapping[str, Any]]:
+    """Yield the Pod specs of a Pod, of a workload's template, and of a CronJob's."""
+    spec = mapping(document.get("spec"))
+    if document.get("kind") == "Pod":
+        yield spec
+    for holder in (spec, mapping(mapping(spec.get("jobTemplate")).get("spec"))):
+        inner = mapping(mapping(holder.get("template")).get("spec"))
+        if "containers" in inner:
+            yield inner
+
+
+def _account_of(spec: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the account a Pod runs as, and whether it mounts that account's token."""
+    name = text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or "default"
+    projected = any(
+        "serviceAccountToken" in mapping(source)
+        for volume in sequence(spec.get("volumes"))
+        for source in sequence(mapping(mapping(volume).get("projected")).get("sources"))
+    )
+    return name, projected or spec.get("automountServiceAccountToken") is not False

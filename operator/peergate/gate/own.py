@@ -1,0 +1,138 @@
+"""Effects on the gate itself: Peergate's namespace, its resources, the labels that select (design.md §3, §4).
+
+An agent never touches them, approval or not, whatever a policy's mode; the one opening is a ChangeRequest's
+approvals, and its own request's reason and ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from peergate.approval.canonical import canonically_equal
+from peergate.approval.carriers import is_approval_key
+from peergate.gate.findings import Finding, Situation
+from peergate.gate.shape import mapping
+from peergate.model.change import Effect
+from peergate.model.names import GROUP, REASON_ANNOTATION, TICKET_ANNOTATION
+from peergate.model.review import Gate, User
+
+__all__ = ["namespace_tags", "operators_namespace", "peergate_resources"]
+
+_REASON_LIMIT: Final = 512
+"""Characters of ``peergate.dev/reason`` and ``peergate.dev/ticket`` (experience.md §1.2)."""
+
+
+def operators_namespace(situation: Situation) -> Finding | None:
+    """T17: everything in the operator's namespace is the gate's own, its Lease and Secrets included."""
+    review = situation.review
+    in_own = review.gate is Gate.OWN or situation.namespace == situation.snapshot.config.namespace
+    is_namespace_itself = (
+        review.resource.group == ""
+        and review.resource.resource == "namespaces"
+        and (situation.old_metadata or situation.new_metadata).get("name")
+        == situation.snapshot.config.namespace
+    )
+    if is_namespace_itself and review.operation != "CREATE":
+        return Finding(Effect.FORBIDDEN, why="would change the namespace of the gate itself")
+    if not in_own or _is_change_request(situation):
+        return None
+    return Finding(Effect.FORBIDDEN, why="would change something in the namespace of the gate itself")
+
+
+def peergate_resources(situation: Situation) -> Finding | None:
+    """T17, A37: approvers, policies and uses are closed; a ChangeRequest takes approvals and a reason."""
+    review = situation.review
+    if review.resource.group != GROUP:
+        return None
+    if not _is_change_request(situation):
+        return Finding(Effect.FORBIDDEN, why="would change the gate itself")
+    if review.operation == "UPDATE" and not review.subresource:
+        return _change_request_update(situation)
+    return Finding(
+        Effect.FORBIDDEN,
+        why="would write a ChangeRequest, which only the operator files and ends",
+        allowed="send the change itself; what it needs is filed by the gate.",
+    )
+
+
+def namespace_tags(situation: Situation) -> Finding | None:
+    """T3: which namespaces are protected, and whose accounts are agents, is not an agent's to say."""
+    review = situation.review
+    if review.operation != "UPDATE" or review.resource.group or review.resource.resource != "namespaces":
+        return None
+    config = situation.snapshot.config
+    old = mapping(situation.old_metadata.get("labels"))
+    new = mapping(situation.new_metadata.get("labels"))
+    if any(old.get(label) != new.get(label) for label in (config.protected_label, config.agents_label)):
+        return Finding(Effect.FORBIDDEN, why="would change which namespaces are protected or hold agents")
+    return None
+
+
+def _is_change_request(situation: Situation) -> bool:
+    resource = situation.review.resource
+    return resource.group == GROUP and resource.resource == "changerequests"
+
+
+def _change_request_update(situation: Situation) -> Finding:
+    review = situation.review
+    old, new = review.old_object or {}, review.object or {}
+    if not canonically_equal(_without_annotations(old), _without_annotations(new)):
+        return Finding(Effect.FORBIDDEN, why="would change what a ChangeRequest says")
+    before = mapping(situation.old_metadata.get("annotations"))
+    after = mapping(situation.new_metadata.get("annotations"))
+    requester = mapping(mapping(old.get("spec")).get("requester"))
+    is_requester = (
+        requester.get("username") == review.user.username and requester.get("uid") == review.user.uid
+    )
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) == after.get(key):
+            continue
+        refusal = _annotation_refusal(
+            key,
+            occupied=key in before,
+            value=after.get(key),
+            is_requester=is_requester,
+            is_approver=_is_approver_account(review.user, situation=situation),
+        )
+        if refusal:
+            return Finding(Effect.FORBIDDEN, why=refusal)
+    return Finding(Effect.HARMLESS)
+
+
+def _annotation_refusal(
+    key: str,
+    *,
+    occupied: bool,
+    value: str | None,
+    is_requester: bool,
+    is_approver: bool,
+) -> str:
+    """Return why an agent may not write this annotation of a ChangeRequest; empty when it may (§3)."""
+    if is_approval_key(key):
+        if not (is_requester or is_approver):
+            return "would put an approval on a request that is not its own"
+        if occupied:
+            return "would overwrite an approval of a ChangeRequest"
+        return ""
+    if key in {REASON_ANNOTATION, TICKET_ANNOTATION}:
+        if not is_requester:
+            return "would give a reason for a request that is not its own"
+        if value is not None and len(value) > _REASON_LIMIT:
+            return f"would give a reason of more than {_REASON_LIMIT} characters"
+        return ""
+    return "would change what a ChangeRequest says"
+
+
+def _is_approver_account(user: User, *, situation: Situation) -> bool:
+    return user.username in situation.snapshot.keyring.usernames
+
+
+def _without_annotations(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = {
+        member: value
+        for member, value in mapping(document.get("metadata")).items()
+        # Every write changes these by itself (approval-format.md §6.6).
+        if member not in {"annotations", "managedFields", "resourceVersion", "generation"}
+    }
+    return {**document, "metadata": metadata}

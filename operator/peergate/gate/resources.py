@@ -1,0 +1,90 @@
+"""The form of Peergate's own resources, checked for everybody who writes them (design.md §4, fifth entry).
+
+People get a clear sentence instead of an object that is useless later. This entry fails open: keys and
+policies are checked again at use, and agents are refused by the other entries.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from peergate.approval.keyring import build_keyring
+from peergate.gate.findings import metadata_of
+from peergate.gate.policies import compile_policy
+from peergate.gate.shape import mapping
+from peergate.gate.snapshot import Snapshot
+from peergate.gate.wording import TEXT_BYTES, tidy
+from peergate.model.approver import ApproverSpec
+from peergate.model.decision import Allow, Code, Decision, Deny, Details, State
+from peergate.model.names import GROUP
+from peergate.model.review import Review
+
+__all__ = ["check"]
+
+_CHECKED: Final = frozenset({"CREATE", "UPDATE"})
+
+
+def check(*, review: Review, snapshot: Snapshot) -> Decision:
+    """Admit a well-formed resource of ours; refuse one that could not be used, saying why."""
+    if review.resource.group != GROUP or review.operation not in _CHECKED or review.object is None:
+        return Allow(reason="not-agent")
+    if metadata_of(review.object).get("deletionTimestamp"):
+        return Allow(reason="not-agent")
+    problem = _problem(review, snapshot=snapshot)
+    if not problem:
+        return Allow(reason="not-agent")
+    metadata = metadata_of(review.object)
+    return Deny(
+        code=Code.NOT_APPROVABLE,
+        state=State.BARRED,
+        message=tidy(f"{review.kind.kind} {metadata.get('name', '')} would not work: {problem}")[:TEXT_BYTES],
+        details=Details(name=str(metadata.get("name", "")), group=GROUP, kind=review.kind.kind),
+    )
+
+
+def _problem(review: Review, *, snapshot: Snapshot) -> str:
+    document = review.object or {}
+    match (review.resource.resource, review.subresource):
+        case ("approvers", ""):
+            return _approver_problem(review, snapshot=snapshot)
+        case ("protectionpolicies", ""):
+            return compile_policy(document).problem
+        case ("changerequests", "status"):
+            return _rejection_problem(review, snapshot=snapshot)
+        case _:
+            return ""
+
+
+def _approver_problem(review: Review, *, snapshot: Snapshot) -> str:
+    """Return what is wrong with an Approver: by itself (K1-K5, K7), and beside the others (K6)."""
+    document = review.object or {}
+    name = str(metadata_of(document).get("name", ""))
+    try:
+        spec = ApproverSpec.model_validate(document.get("spec"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"spec.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    others = {key: value for key, value in snapshot.keyring.specs.items() if key != name}
+    return "; ".join(build_keyring({**others, name: spec}).problems.get(name, ()))
+
+
+def _rejection_problem(review: Review, *, snapshot: Snapshot) -> str:
+    """Return why this user may not write this rejection: only as the approver that user is (design.md §3)."""
+    old = mapping(mapping((review.old_object or {}).get("status")).get("rejection"))
+    new = mapping(mapping((review.object or {}).get("status")).get("rejection"))
+    if old == new or review.user.username == snapshot.config.operator_username:
+        return ""
+    if old:
+        return "a rejection is set once"
+    identity = new.get("by")
+    approver = snapshot.keyring.approvers.get(identity) if isinstance(identity, str) else None
+    if approver is None or approver.spec.disabled:
+        return "status.rejection.by is not an enabled Approver"
+    if review.user.username not in approver.spec.kubernetes_usernames:
+        return "status.rejection.by is another approver than the user who writes it"
+    requester = mapping(mapping((review.old_object or {}).get("spec")).get("requester"))
+    if approver.spec.class_ == "agent" and requester.get("owner", "") in {"", approver.spec.owner}:
+        return "an agent does not reject for its own owner's agents"
+    return ""

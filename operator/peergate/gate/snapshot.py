@@ -1,0 +1,111 @@
+"""What the decision knows of the cluster: one value, built from caches, read without waiting.
+
+A snapshot is never changed; ``dataclasses.replace`` makes the next one. The expensive parts (keyring, policy
+index) are built when something changes, not when a review arrives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from peergate.approval.keyring import Keyring
+from peergate.gate.filed import FiledRequest
+from peergate.gate.policies import PolicyIndex
+from peergate.model.names import Digest
+from peergate.settings import Settings
+
+__all__ = ["Account", "AgentRules", "GateConfig", "Snapshot", "gate_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the gate keeps of a ServiceAccount."""
+
+    uid: str
+    tagged: bool
+    """Carries the agent label with value ``"true"``."""
+    owner: str
+    """Annotation ``peergate.dev/owner``; empty when absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRules:
+    """Who is an agent beyond the tagged accounts (experience.md §1.1)."""
+
+    namespaces: frozenset[str]
+    groups: frozenset[str]
+    usernames: tuple[re.Pattern[str], ...]
+    strict: bool
+    trusted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """The settings that decide."""
+
+    namespace: str
+    """The operator's own."""
+    operator_username: str
+    agents: AgentRules
+    agent_label: str
+    agents_label: str
+    protected_label: str
+    retry_window: timedelta
+
+
+def gate_config(settings: Settings) -> GateConfig:
+    """Return the deciding settings, compiled."""
+    agents = settings.agents
+    return GateConfig(
+        namespace=settings.namespace,
+        operator_username=settings.operator_username,
+        agents=AgentRules(
+            namespaces=frozenset(agents.namespaces),
+            groups=frozenset(agents.groups),
+            usernames=tuple(_glob(pattern) for pattern in agents.usernames),
+            strict=agents.strict,
+            trusted=frozenset(agents.trusted),
+        ),
+        agent_label=settings.labels.agent,
+        agents_label=settings.labels.agents,
+        protected_label=settings.labels.protected,
+        retry_window=settings.approvals.retry_window,
+    )
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+
+
+_NOTHING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything ``decide`` may know besides the review and the time."""
+
+    config: GateConfig
+    audience: str
+    """``k8s:`` and the uid of namespace ``kube-system``."""
+    keyring: Keyring
+    policies: PolicyIndex
+    accounts: Mapping[tuple[str, str], Account] = field(default_factory=dict)
+    """By namespace and name."""
+    former_agents: frozenset[str] = frozenset()
+    """Uids of tagged accounts that were deleted in the last two minutes: their tokens still work for ten
+    seconds and present the old uid under a name that may belong to another account by now (I2)."""
+    namespaces: Mapping[str, Mapping[str, str]] = _NOTHING
+    """Labels of every namespace."""
+    requests: Mapping[tuple[str, str], FiledRequest] = field(default_factory=dict)
+    """Filed ChangeRequests, by namespace and name."""
+    stale: tuple[str, ...] = ()
+    """Resources whose cache has not heard from the API server for 60 s; none: current."""
+    lookup_failed: bool = False
+    """The live GET that this review needed did not answer."""
+    spent: Mapping[Digest, datetime] = field(default_factory=dict)
+    """Approvals that the ledger says are used up, by payload, with the time of their use."""

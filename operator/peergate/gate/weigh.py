@@ -1,0 +1,220 @@
+"""Find the approvals of a change and count them: V6 to V25 of approval-format.md §7."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from peergate.approval.carriers import Carried, TooMany, collect
+from peergate.approval.change import change_digest, change_id
+from peergate.approval.options import OptionsRefused
+from peergate.approval.verify import Refused, Target, Verified, verify_approval
+from peergate.gate.filed import FiledRequest
+from peergate.gate.findings import Situation
+from peergate.gate.matching import Match
+from peergate.gate.messages import Refusal, barred, refusal, request_namespace, would_need
+from peergate.gate.quorum import quorum_of
+from peergate.gate.shape import mapping, text
+from peergate.gate.tally import Tally, best_of_each, tally_of
+from peergate.model.change import Change, ObjectRef, Requester
+from peergate.model.decision import Allow, Code, Decision, Facts, Hold, NotCounted
+from peergate.model.review import Review
+
+__all__ = ["weigh"]
+
+_HOLD_RETRY_SECONDS: Final = 5
+
+
+def weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -> Decision:
+    """Find the approvals and count them (V6-V25); where nothing is enforced, only say what would be missing.
+
+    Errors: NotCanonical, TooLarge for an object that no approval can bind.
+    """
+    decision = _weigh(situation, match=match, facts=facts, now=now)
+    if match.enforced or isinstance(decision, Allow):
+        return decision
+    refused = decision.refusal if isinstance(decision, Hold) else decision
+    return Allow(reason="audit", facts=refused.facts, code=refused.code)
+
+
+def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -> Decision:
+    target = _target(situation)
+    try:
+        change = _change(match=match, target=target)
+    except OptionsRefused:
+        return barred(
+            situation,
+            code=Code.NOT_APPROVABLE,
+            why="carries delete options that no approval covers",
+            allowed="repeat it without orphanDependents and without options that skip checks.",
+            facts=facts,
+        )
+    digest = change_digest(change)
+    facts = dataclasses.replace(facts, change=change, change_digest=digest, change_id=change_id(digest))
+    filed = _filed(situation, facts=facts)
+    if filed is not None and filed.rejection is not None and now < filed.rejection.until:
+        return refusal(Refusal(situation=situation, code=Code.CHANGE_REJECTED, facts=facts, filed=filed))
+    try:
+        carried = _carried(situation, filed=filed)
+    except TooMany:
+        return refusal(Refusal(situation=situation, code=Code.TOO_MANY_APPROVALS, facts=facts, filed=filed))
+    found = _verify_all(carried, target=target, match=match, situation=situation, now=now)
+    tally = tally_of(found, rules=match.enforced or match.watched, spent=situation.snapshot.spent)
+    facts = dataclasses.replace(facts, counted=tally.claims, not_counted=tally.not_counted)
+    return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, now=now)
+
+
+def _object_ref(situation: Situation) -> ObjectRef:
+    """Return the object's identity: from its metadata, never from ``request.name`` (§6.1)."""
+    review, metadata = situation.review, situation.old_metadata
+    return ObjectRef(
+        group=review.resource.group,
+        version=review.resource.version,
+        resource=review.resource.resource,
+        subresource=review.subresource,
+        namespace=text(metadata.get("namespace")),
+        name=text(metadata.get("name")),
+        uid=text(metadata.get("uid")),
+    )
+
+
+def _target(situation: Situation) -> Target:
+    review = situation.review
+    return Target(
+        audience=situation.snapshot.audience,
+        operation="DELETE" if review.operation == "DELETE" else "UPDATE",
+        object=_object_ref(situation),
+        requester=Requester(username=review.user.username, uid=review.user.uid),
+        requester_owner=situation.agent.owner,
+        kind=review.kind,
+        old=review.old_object or {},
+        new=review.object if review.operation == "UPDATE" else None,
+        options=review.options if review.operation == "DELETE" else None,
+    )
+
+
+def _change(*, match: Match, target: Target) -> Change:
+    from_, to = target.digests(match.projection, ())
+    return Change(
+        audience=target.audience,
+        operation=target.operation,
+        object=target.object,
+        requester=target.requester,
+        projection=match.projection,
+        from_=from_,
+        to=to,
+        options=target.normalised_options(),
+    )
+
+
+def _filed(situation: Situation, *, facts: Facts) -> FiledRequest | None:
+    """Return the filed request of this very change: same name, same full digest of what it records."""
+    if facts.change_id is None:
+        return None
+    filed = situation.snapshot.requests.get((request_namespace(situation), facts.change_id))
+    return filed if filed is not None and filed.change == facts.change_digest else None
+
+
+def _carried(situation: Situation, *, filed: FiledRequest | None) -> tuple[Carried, ...]:
+    """Return the approvals on every carrier of this review (approval-format.md §1.3)."""
+    carriers = [mapping(situation.old_metadata.get("annotations"))]
+    if situation.review.operation == "UPDATE":
+        carriers.insert(0, mapping(situation.new_metadata.get("annotations")))
+    if filed is not None:
+        carriers.append(filed.annotations)
+    return collect(carriers)
+
+
+def _verify_all(
+    carried: Sequence[Carried],
+    *,
+    target: Target,
+    match: Match,
+    situation: Situation,
+    now: datetime,
+) -> tuple[Verified | Refused, ...]:
+    """Verify every distinct approval by itself (V7-V24)."""
+    return best_of_each(
+        [
+            verify_approval(
+                item.value,
+                slot=item.slot,
+                target=target,
+                keyring=situation.snapshot.keyring,
+                terms=match.terms,
+                now=now,
+            )
+            for item in carried
+        ]
+    )
+
+
+def _conclude(
+    situation: Situation,
+    *,
+    match: Match,
+    tally: Tally,
+    facts: Facts,
+    filed: FiledRequest | None,
+    now: datetime,
+) -> Decision:
+    """Return the verdict from what counts (V25): every enforced rule, or a warning for the others."""
+    quorums = [quorum_of(tally.verified, rule=rule) for rule in match.enforced]
+    lacking = [quorum for quorum in quorums if not quorum.reached]
+    if not lacking:
+        return _admit(match=match, tally=tally, facts=facts)
+    short = lacking[0]
+    code, furthest = _reported(tally)
+    deny = refusal(
+        Refusal(
+            situation=situation,
+            code=code,
+            facts=facts,
+            quorum=short,
+            furthest=furthest,
+            ended=tally.ended,
+            filed=filed,
+        ),
+    )
+    if _is_held(match, filed=filed, code=code, review=situation.review, now=now):
+        return Hold(refusal=deny, retry_after_seconds=_HOLD_RETRY_SECONDS)
+    return deny
+
+
+def _reported(tally: Tally) -> tuple[Code, NotCounted | None]:
+    """Return the code of the approval that got furthest (approval-format.md §7, last paragraph)."""
+    if tally.verified:
+        return Code.QUORUM_NOT_MET, None
+    if tally.not_counted:
+        return tally.not_counted[0].code, tally.not_counted[0]
+    return Code.APPROVAL_MISSING, None
+
+
+def _admit(*, match: Match, tally: Tally, facts: Facts) -> Allow:
+    quorums = [quorum_of(tally.verified, rule=rule) for rule in match.watched]
+    lacking = [quorum for quorum in quorums if not quorum.reached]
+    warnings = tuple(would_need(quorum) for quorum in lacking if quorum.rule.mode == "Warn")
+    if match.enforced:
+        return Allow(reason="approved", facts=facts, warnings=warnings)
+    # Nothing is enforced here, so nothing is spent either.
+    facts = dataclasses.replace(facts, counted=())
+    if not lacking:
+        return Allow(reason="approved", facts=facts)
+    code, _ = _reported(tally)
+    return Allow(reason="warn" if warnings else "audit", facts=facts, warnings=warnings, code=code)
+
+
+def _is_held(
+    match: Match,
+    *,
+    filed: FiledRequest | None,
+    code: Code,
+    review: Review,
+    now: datetime,
+) -> bool:
+    """Tell whether the client is to wait; the request's creation starts the hold, for all replicas."""
+    if review.dry_run or filed is None or code not in {Code.APPROVAL_MISSING, Code.QUORUM_NOT_MET}:
+        return False
+    return timedelta(0) < match.hold and now - filed.created < match.hold
