@@ -1,0 +1,241 @@
+"""Builds the snapshot that the gate decides from: once per burst of events, never inside a review."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from peergate.approval.keyring import Keyring, build_keyring
+from peergate.cluster.accounts import AccountFinder
+from peergate.cluster.caches import AnyReflector, Caches
+from peergate.cluster.client import Client
+from peergate.cluster.reflector import Departure, Key, Timing
+from peergate.errors import Unavailable
+from peergate.gate.policies import PolicyIndex
+from peergate.gate.principal import unknown_account
+from peergate.gate.snapshot import Account, Snapshot, gate_config
+from peergate.model.approver import ApproverSpec
+from peergate.model.review import Review
+from peergate.settings import Settings
+
+__all__ = ["Snapshots"]
+
+_log = logging.getLogger(__name__)
+
+_STALE_SECONDS: Final = 60.0
+"""A cache that has not heard from the API server for longer does not count (approval-format.md V3)."""
+_FORMER_AGENT_SECONDS: Final = 120.0
+"""How long the uid of a deleted agent is remembered: its tokens work ten seconds more (I2)."""
+_BURST_SECONDS: Final = 0.05
+"""Events that come within this time are one burst."""
+_BUILD_SHARE: Final = 10
+"""Building takes at most one part in ten of the time, however fast events come."""
+_KUBE_SYSTEM: Final = ("", "kube-system")
+
+
+class Snapshots:
+    """The ``SnapshotSource`` over the caches."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        *,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._events = asyncio.Event()
+        self._changed_at: float | None = None
+        """When something changed that no snapshot shows yet."""
+        self._former: deque[tuple[float, str]] = deque()
+        self._listeners: list[Callable[[], None]] = []
+        self._copied: dict[str, int] = {}
+        self._trusted: dict[str, tuple[str, int]] = {}
+        self._ruling: dict[str, object] = {}
+        self._finder = AccountFinder(client, agent_label=settings.labels.agent, clock=clock)
+        self.caches = Caches(
+            client,
+            labels=settings.labels,
+            on_change=self._on_change,
+            on_account_gone=self._on_account_gone,
+            timing=timing,
+            clock=clock,
+        )
+        self._current = Snapshot(
+            config=gate_config(settings),
+            audience="",
+            keyring=build_keyring({}),
+            policies=PolicyIndex(),
+            stale=tuple(cache.name for cache in self.caches.all()),
+        )
+
+    @property
+    def synced(self) -> bool:
+        """Tell whether every cache has been listed and a snapshot of them was built."""
+        return bool(self._current.audience) and all(cache.synced for cache in self.caches.all())
+
+    def ages(self) -> dict[str, float]:
+        """Return for each resource the seconds since the API server was last heard."""
+        return {cache.name: cache.age() for cache in self.caches.all()}
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called after each new snapshot; it must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known now, marked with what is stale."""
+        stale = self._stale()
+        if stale != self._current.stale:
+            self._current = replace(self._current, stale=stale)
+        return self._current
+
+    async def look_up(self, review: Review, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the live account of the requester, where the cache can't tell.
+
+        An account that doesn't exist leaves the snapshot as it is, so that its name counts as an agent's
+        (design.md §2). Never raises.
+        """
+        key = unknown_account(review.user, snapshot=snapshot)
+        if key is None:
+            return snapshot
+        try:
+            account = await self._finder.find(*key)
+        except Unavailable as error:
+            _log.warning("look-up of a requester failed: %s", error)
+            return replace(snapshot, lookup_failed=True)
+        if account is None:
+            return snapshot
+        return replace(snapshot, accounts=_OneMore(snapshot.accounts, key=key, account=account))
+
+    async def run(self) -> None:
+        """Keep the caches and the snapshot current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for cache in self.caches.all():
+                group.create_task(cache.run(), name=f"cache of {cache.name}")
+            group.create_task(self._build_for_ever(), name="snapshot builder")
+
+    async def _build_for_ever(self) -> None:
+        rest = _BURST_SECONDS
+        while True:
+            await self._wait_for_events()
+            await asyncio.sleep(rest)
+            self._events.clear()
+            began = self._clock()
+            await self._build()
+            self._changed_at = began if self._events.is_set() else None
+            rest = max(_BURST_SECONDS, (_BUILD_SHARE - 1) * (self._clock() - began))
+            for listener in self._listeners:
+                listener()
+
+    async def _wait_for_events(self) -> None:
+        expires = self._former[0][0] - self._clock() if self._former else None
+        try:
+            async with asyncio.timeout(expires):
+                await self._events.wait()
+        except TimeoutError:
+            return
+
+    async def _build(self) -> None:
+        """Make the next snapshot out of what changed; the keyring in a thread, so that reviews go on."""
+        keyring = await self._next_keyring()
+        caches, now = self.caches, self._clock()
+        while self._former and self._former[0][0] <= now:
+            self._former.popleft()
+        kube_system = caches.namespaces.get(_KUBE_SYSTEM)
+        base = self._current
+        self._current = replace(
+            base,
+            audience=f"k8s:{kube_system.uid}" if kube_system is not None else "",
+            keyring=keyring,
+            policies=self._next_policies(),
+            accounts=(
+                MappingProxyType(caches.accounts.values()) if self._moved(caches.accounts) else base.accounts
+            ),
+            former_agents=frozenset(uid for _, uid in self._former),
+            namespaces=(
+                MappingProxyType({name: labels for (_, name), labels in caches.namespaces.values().items()})
+                if self._moved(caches.namespaces)
+                else base.namespaces
+            ),
+            requests=(
+                MappingProxyType(caches.requests.values()) if self._moved(caches.requests) else base.requests
+            ),
+            stale=self._stale(),
+        )
+
+    async def _next_keyring(self) -> Keyring:
+        if not self._moved(self.caches.approvers):
+            return self._current.keyring
+        held = self.caches.approvers.items()
+        trusted = {
+            name: (approver.uid, approver.value.status.generation) for (_, name), approver in held.items()
+        }
+        if trusted == self._trusted:
+            return self._current.keyring
+        specs: dict[str, ApproverSpec] = {
+            name: approver.value.spec
+            for (_, name), approver in held.items()
+            if approver.value.spec is not None
+        }
+        keyring = await asyncio.to_thread(build_keyring, specs)
+        self._trusted = trusted
+        return keyring
+
+    def _next_policies(self) -> PolicyIndex:
+        if not self._moved(self.caches.policies):
+            return self._current.policies
+        compiled = {name: record.compiled for (_, name), record in self.caches.policies.values().items()}
+        ruling: dict[str, object] = {name: policy.digest or policy for name, policy in compiled.items()}
+        if ruling == self._ruling:
+            return self._current.policies
+        self._ruling = ruling
+        return PolicyIndex.build(compiled.values())
+
+    def _moved(self, cache: AnyReflector) -> bool:
+        """Tell whether the cache changed since this was last asked."""
+        before = self._copied.get(cache.name)
+        self._copied[cache.name] = cache.changes
+        return before != cache.changes
+
+    def _stale(self) -> tuple[str, ...]:
+        stale = tuple(cache.name for cache in self.caches.all() if cache.age() > _STALE_SECONDS)
+        if not stale and self._changed_at is not None and self._clock() - self._changed_at > _STALE_SECONDS:
+            return ("snapshot",)
+        return stale
+
+    def _on_change(self) -> None:
+        if self._changed_at is None:
+            self._changed_at = self._clock()
+        self._events.set()
+
+    def _on_account_gone(self, departure: Departure[Account]) -> None:
+        if departure.held.value.tagged:
+            self._former.append((self._clock() + _FORMER_AGENT_SECONDS, departure.held.uid))
+
+
+class _OneMore(Mapping[Key, Account]):
+    """The accounts of a snapshot with one put over them, without copying ten thousand."""
+
+    __slots__ = ("_account", "_base", "_key")
+
+    def __init__(self, base: Mapping[Key, Account], *, key: Key, account: Account) -> None:
+        self._base = base
+        self._key = key
+        self._account = account
+
+    def __getitem__(self, key: Key) -> Account:
+        return self._account if key == self._key else self._base[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        yield self._key
+        yield from (key for key in self._base if key != self._key)
+
+    def __len__(self) -> int:
+        return len(self._base) + (self._key not in self._base)
