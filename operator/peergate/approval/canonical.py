@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -91,23 +91,23 @@ def _is_plain(value: object) -> bool:
     UTF-16 order, of which ASCII names are the ones worth telling apart.
     """
     plain = True
-    level: list[object] = [value]
+    level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
-        below: list[object] = []
+        below: list[Any] = []
         for item in level:
             kind = type(item)
             if kind is str or item is None or kind is bool:
                 continue
             if kind is dict:
-                plain = plain and all(map(str.isascii, item))  # type: ignore[call-overload]
-                below.extend(item.values())  # type: ignore[attr-defined]
+                plain = plain and all(map(str.isascii, item))
+                below.extend(item.values())
             elif kind is list:
-                below.extend(item)  # type: ignore[arg-type]
+                below.extend(item)
             elif kind is int:
-                if not _INTEGER_MIN <= item <= _INTEGER_MAX:  # type: ignore[operator]
+                if not _INTEGER_MIN <= item <= _INTEGER_MAX:
                     raise NotCanonical("an integer is beyond 64 bits")
             elif kind is float:
-                if not isfinite(item):  # type: ignore[arg-type]
+                if not isfinite(item):
                     raise NotCanonical("a number is beyond the range of doubles")
                 plain = False
             else:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from peergate.approval.projection import DELETION_FINALIZERS
 from peergate.model.names import JsonObject
 
-__all__ = ["OptionsRefused", "PROPAGATION_POLICIES", "check_delete_options", "delete_options"]
+__all__ = ["PROPAGATION_POLICIES", "OptionsRefused", "check_delete_options", "delete_options"]
 
 PROPAGATION_POLICIES: Final = ("Background", "Foreground", "Orphan")
 

@@ -23,7 +23,7 @@ DELETION_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan"})
 
 _IDENTITY: Final = ("name", "namespace", "uid")
 _BOUND: Final = (*_IDENTITY, "labels", "ownerReferences", "finalizers", "annotations")
-_EMPTY: Final = (None, "", [], {})
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 _NOT_COPIED: Final = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -141,9 +141,9 @@ def _project(
 def _copy(value: JsonObject) -> JsonObject:
     """Copy objects and arrays, level by level, without the nulls of §5.1 rule 7."""
     root = dict(value)
-    level: list[JsonObject | list[Any]] = [root]
+    level: list[Any] = [root]
     for _ in range(MAX_DEPTH):
-        below: list[JsonObject | list[Any]] = []
+        below: list[Any] = []
         for container in level:
             members = container.items() if isinstance(container, dict) else enumerate(container)
             for key, item in members:
