@@ -99,11 +99,11 @@ def _digests(case: Case) -> Code | None:
         return Code.OBJECT_CHANGED
     if predicate.from_.sha256 != digests.from_:
         return Code.OBJECT_CHANGED
-    if target.new is None or predicate.to is None:
-        return None
-    if predicate.to.sha256 != digests.to:
+    if (None if predicate.to is None else predicate.to.sha256) != digests.to:
         return Code.CHANGE_DIFFERS
-    if not all(same_at(pointer, old=target.old, new=target.new) for pointer in predicate.ignore):
+    if target.new is not None and not all(
+        same_at(pointer, old=target.old, new=target.new) for pointer in predicate.ignore
+    ):
         return Code.CHANGE_DIFFERS
     return None
 

@@ -51,12 +51,12 @@ def collect(*carriers: Mapping[str, Any] | None) -> Collected:
     Order is for diagnostics only. Equal payloads in different envelopes are the caller's to merge.
     """
     found: dict[str, Carried] = {}
-    for annotations in carriers:
-        slots = _slots(annotations)
+    for carrier in carriers:
+        slots = _slots(carrier)
         if len(slots) > MAX_SLOTS:
             return Collected(problem=Code.TOO_MANY_APPROVALS)
         for annotation, slot in sorted(slots.items()):
-            value = (annotations or {})[annotation]
+            value = (carrier or {})[annotation]
             found.setdefault(value, Carried(slot=slot, annotation=annotation, value=value))
     return Collected(approvals=tuple(found.values()))
 

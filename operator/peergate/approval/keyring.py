@@ -118,13 +118,13 @@ def _clashing_approvers(
 ) -> frozenset[str]:
     """Return the objects that share an identity or a user name with another; none of them is used (K6)."""
     clashing = set()
-    for what, values_of in (
-        ("identity", lambda spec: {spec.identity}),
-        ("Kubernetes user name", lambda spec: set(spec.kubernetes_usernames)),
+    for what, values in (
+        ("identity", {name: {spec.identity} for name, spec in approvers.items()}),
+        ("Kubernetes user name", {name: set(spec.kubernetes_usernames) for name, spec in approvers.items()}),
     ):
         holders: defaultdict[str, list[str]] = defaultdict(list)
-        for name in sorted(approvers):
-            for value in sorted(values_of(approvers[name])):
+        for name in sorted(values):
+            for value in sorted(values[name]):
                 holders[value].append(name)
         for value, names in holders.items():
             if len(names) == 1:

@@ -9,8 +9,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
-from peergate.approval.keys import KeyProblem, PublicKey, read_public_key
-from peergate.approval.sshsig import SIGNATURE_ALGORITHMS, signed_data, write_sshsig
+from peergate.approval.keys import PublicKey, read_public_key
+from peergate.approval.sshsig import signed_data, write_sshsig
 from peergate.approval.sshwire import SSH_RSA, WireReader, wire_string, wire_u32
 from peergate.model.approver import KeyRecord
 
@@ -52,19 +52,15 @@ def read_keys(reply: bytes) -> tuple[AgentKey, ...]:
     ``reply`` is without the length in front.
     Errors: AgentRefused.
     """
+    reader = _answer(reply, kind=_IDENTITIES_ANSWER, otherwise="The ssh-agent did not list its keys.")
     keys = []
     try:
-        reader = WireReader(reply)
-        if reader.byte() != _IDENTITIES_ANSWER:
-            raise AgentRefused("The ssh-agent did not list its keys.")
         for _ in range(reader.u32()):
             wire, comment = reader.string(), reader.string().decode(errors="replace")
             public = _usable(wire)
             if public is not None:
                 keys.append(AgentKey(public=public, comment=comment))
         reader.end()
-    except AgentRefused:
-        raise
     except ValueError as error:
         raise AgentRefused("The ssh-agent answered with something else than a list of keys.") from error
     return tuple(keys)
@@ -83,28 +79,30 @@ def read_signature(reply: bytes, *, key: PublicKey) -> bytes:
 
     Errors: AgentRefused.
     """
+    reader = _answer(
+        reply,
+        kind=_SIGN_RESPONSE,
+        otherwise="The ssh-agent did not sign; unlock it, or touch the key when it asks.",
+    )
     try:
-        reader = WireReader(reply)
-        if reader.byte() != _SIGN_RESPONSE:
-            raise AgentRefused("The ssh-agent did not sign; unlock it, or touch the key when it asks.")
         blob = reader.string()
         reader.end()
-    except AgentRefused:
-        raise
     except ValueError as error:
         raise AgentRefused("The ssh-agent answered with something else than a signature.") from error
     return write_sshsig(key.wire, blob)
 
 
+def _answer(reply: bytes, *, kind: int, otherwise: str) -> WireReader:
+    if reply[:1] != bytes((kind,)):
+        raise AgentRefused(otherwise)
+    return WireReader(reply[1:])
+
+
 def _usable(wire: bytes) -> PublicKey | None:
     """Return a key of the agent, ``None`` for a certificate, a weak key or another kind."""
     try:
-        algorithm = WireReader(wire).text()
-        line = f"{algorithm} {b64encode(wire).decode()}"
-        return (
-            read_public_key(KeyRecord(type="ssh", public_key=line))
-            if algorithm in SIGNATURE_ALGORITHMS
-            else None
-        )
-    except (KeyProblem, ValueError):
+        line = f"{WireReader(wire).text()} {b64encode(wire).decode()}"
+        return read_public_key(KeyRecord(type="ssh", public_key=line))
+    except ValueError:
+        # KeyProblem is one; so is pydantic's word for a key longer than any record takes.
         return None

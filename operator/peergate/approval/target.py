@@ -66,6 +66,10 @@ class Target:
         repr=False,
     )
 
+    def __post_init__(self) -> None:
+        if (self.operation == "UPDATE") != (self.new is not None):
+            raise TypeError("an UPDATE has a new object, a DELETE has none")
+
     @property
     def is_pod(self) -> bool:
         """Tell whether a grace period counts: core/v1 Pods only (§6.2 rule 3)."""

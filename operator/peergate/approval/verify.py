@@ -127,7 +127,7 @@ def _find_signer(envelope: Envelope, *, keyring: Keyring) -> tuple[RegisteredKey
         if embedded is None:
             return Code.UNKNOWN_APPROVER
         # A key registered for raw signatures makes no SSHSIG count (P10).
-        candidates = (embedded,) if embedded.public.type == "ssh" else ()
+        candidates: tuple[RegisteredKey, ...] = (embedded,) if embedded.public.type == "ssh" else ()
         hint_unknown = False
     else:
         candidates = keyring.candidates(signature=signature, key_id=envelope.key_id)
