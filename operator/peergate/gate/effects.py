@@ -96,7 +96,7 @@ def opaque_connection(situation: Situation) -> Finding | None:
 def unknown_creation(situation: Situation) -> Finding | None:
     """Refuse a CREATE on a subresource (eviction, binding, ...): none has a binding here (V1)."""
     review = situation.review
-    if review.operation != "CREATE" or not review.subresource:
+    if review.operation != "CREATE" or not review.subresource or identities.is_token_request(review):
         return None
     return Finding(Effect.FORBIDDEN, why=f"uses {situation.resource_text}, which no approval covers")
 

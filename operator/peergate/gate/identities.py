@@ -14,11 +14,13 @@ from peergate.gate.principal import is_agent_account
 from peergate.gate.shape import mapping, sequence, text
 from peergate.model.change import Effect
 from peergate.model.names import OWNER_ANNOTATION, JsonObject
+from peergate.model.review import Review
 
 __all__ = [
     "account_changes",
     "certificates",
     "debug_containers",
+    "is_token_request",
     "role_bindings",
     "token_secrets",
     "tokens",
@@ -53,14 +55,16 @@ def account_changes(situation: Situation) -> Finding | None:
     return Finding(Effect.FORBIDDEN, why=f"would {verb} an account, which carries the agent tag")
 
 
+def is_token_request(review: Review) -> bool:
+    """Tell whether this asks for a token of a ServiceAccount (AR30)."""
+    resource = review.resource
+    return not resource.group and resource.resource == "serviceaccounts" and review.subresource == "token"
+
+
 def tokens(situation: Situation) -> Finding | None:
     """T2: a token is the account; only one of an agent of the same owner may be asked for."""
     review = situation.review
-    if (
-        review.resource.group
-        or review.resource.resource != "serviceaccounts"
-        or review.subresource != "token"
-    ):
+    if not is_token_request(review):
         return None
     if _same_kind(situation, review.namespace, review.name):
         return Finding(Effect.HARMLESS)

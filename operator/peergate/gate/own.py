@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from peergate.approval.canonical import canonically_equal
-from peergate.approval.carriers import is_approval_key
+from peergate.approval.carriers import slot_of
 from peergate.gate.findings import Finding, Situation
 from peergate.gate.shape import mapping
 from peergate.model.change import Effect
@@ -109,7 +109,7 @@ def _annotation_refusal(
     is_approver: bool,
 ) -> str:
     """Return why an agent may not write this annotation of a ChangeRequest; empty when it may (§3)."""
-    if is_approval_key(key):
+    if slot_of(key) is not None:
         if not (is_requester or is_approver):
             return "would put an approval on a request that is not its own"
         if occupied:
@@ -125,7 +125,7 @@ def _annotation_refusal(
 
 
 def _is_approver_account(user: User, *, situation: Situation) -> bool:
-    return user.username in situation.snapshot.keyring.usernames
+    return user.username in situation.snapshot.keyring.by_username
 
 
 def _without_annotations(document: Mapping[str, Any]) -> Mapping[str, Any]:

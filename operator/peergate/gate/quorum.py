@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from peergate.approval.keyring import RegisteredApprover
+from peergate.approval.keyring import RegisteredApprover, RegisteredKey
 from peergate.approval.verify import Verified
 from peergate.gate.policies import CompiledRule
 
@@ -56,21 +56,21 @@ class Quorum:
 def eligible(verified: Verified, *, rule: CompiledRule) -> bool:
     """Tell whether the rule lets this approver, with this key, count (class, groups, hardware; V24)."""
     wanted = rule.rule.approvals
-    if wanted.from_groups and frozenset(wanted.from_groups).isdisjoint(verified.approver.spec.groups):
+    if wanted.from_groups and verified.approver.groups.isdisjoint(wanted.from_groups):
         return False
-    return not wanted.hardware_keys or verified.hardware
+    return not wanted.hardware_keys or _touched_hardware(verified.key)
 
 
 def quorum_of(verified: Iterable[Verified], *, rule: CompiledRule) -> Quorum:
     """Return what the rule's quorum looks like with these approvals; order does not matter."""
     counted = {
-        approval.approver.spec.identity: approval.approver
+        approval.approver.identity: approval.approver
         for approval in verified
         if eligible(approval, rule=rule)
     }
     approvers = tuple(counted[identity] for identity in sorted(counted))
     wanted = rule.rule.approvals
-    humans = sum(approver.spec.class_ == "human" for approver in approvers)
+    humans = sum(approver.class_ == "human" for approver in approvers)
     return Quorum(
         rule=rule,
         approvers=approvers,
@@ -80,6 +80,14 @@ def quorum_of(verified: Iterable[Verified], *, rule: CompiledRule) -> Quorum:
     )
 
 
+def _touched_hardware(key: RegisteredKey) -> bool:
+    """Tell whether a hardware key made the signature and was touched for it.
+
+    The record must demand the touch: then V12 has seen it in the signature (approval-format.md §4.2 rule 5).
+    """
+    return key.public.is_hardware and key.record.require.user_presence
+
+
 def _owners(approvers: Sequence[RegisteredApprover]) -> int:
     """Count distinct owners; approvers without one count as one owner together (§8 rule 4)."""
-    return len({approver.spec.owner for approver in approvers})
+    return len({approver.owner for approver in approvers})

@@ -6,11 +6,12 @@ policies are checked again at use, and agents are refused by the other entries.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pydantic import ValidationError
 
-from peergate.approval.keyring import build_keyring
+from peergate.approval.keyring import Keyring, build_keyring
 from peergate.gate.findings import metadata_of
 from peergate.gate.policies import compile_policy
 from peergate.gate.shape import mapping
@@ -66,8 +67,28 @@ def _approver_problem(review: Review, *, snapshot: Snapshot) -> str:
     except ValidationError as error:
         first = error.errors()[0]
         return f"spec.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    others = {key: value for key, value in snapshot.keyring.specs.items() if key != name}
-    return "; ".join(build_keyring({**others, name: spec}).problems.get(name, ()))
+    alone = build_keyring({name: spec})
+    problems = list(alone.problems.get(name, ()))
+    problems += _clashes(alone, name=name, snapshot=snapshot)
+    return " ".join(problems)
+
+
+def _clashes(alone: Keyring, *, name: str, snapshot: Snapshot) -> Iterable[str]:
+    """Yield what an Approver shares with another one, which would make both unusable (K6)."""
+    known = snapshot.keyring
+    for approver in alone.approvers.values():
+        other = known.approvers.get(approver.identity)
+        if other is not None and other.name != name:
+            yield f"The identity is also in Approver {other.name}."
+        for username in sorted(approver.kubernetes_usernames):
+            holder = known.by_username.get(username)
+            if holder is not None and holder.name != name:
+                yield f"The Kubernetes user name {username} is also in Approver {holder.name}."
+        for key in approver.keys:
+            registered = known.by_wire.get(key.public.wire)
+            if registered is not None and known.approvers[registered.identity].name != name:
+                holder = known.approvers[registered.identity]
+                yield f"The key {key.public.id} is also in Approver {holder.name}."
 
 
 def _rejection_problem(review: Review, *, snapshot: Snapshot) -> str:
@@ -80,11 +101,11 @@ def _rejection_problem(review: Review, *, snapshot: Snapshot) -> str:
         return "a rejection is set once"
     identity = new.get("by")
     approver = snapshot.keyring.approvers.get(identity) if isinstance(identity, str) else None
-    if approver is None or approver.spec.disabled:
+    if approver is None or approver.disabled:
         return "status.rejection.by is not an enabled Approver"
-    if review.user.username not in approver.spec.kubernetes_usernames:
+    if review.user.username not in approver.kubernetes_usernames:
         return "status.rejection.by is another approver than the user who writes it"
     requester = mapping(mapping((review.old_object or {}).get("spec")).get("requester"))
-    if approver.spec.class_ == "agent" and requester.get("owner", "") in {"", approver.spec.owner}:
+    if approver.class_ == "agent" and requester.get("owner", "") in {"", approver.owner}:
         return "an agent does not reject for its own owner's agents"
     return ""

@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Final
 
 from peergate.approval.keyring import Keyring
 from peergate.gate.filed import FiledRequest
@@ -82,9 +80,6 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 
 
-_NOTHING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything ``decide`` may know besides the review and the time."""
@@ -99,7 +94,7 @@ class Snapshot:
     former_agents: frozenset[str] = frozenset()
     """Uids of tagged accounts that were deleted in the last two minutes: their tokens still work for ten
     seconds and present the old uid under a name that may belong to another account by now (I2)."""
-    namespaces: Mapping[str, Mapping[str, str]] = _NOTHING
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of every namespace."""
     requests: Mapping[tuple[str, str], FiledRequest] = field(default_factory=dict)
     """Filed ChangeRequests, by namespace and name."""

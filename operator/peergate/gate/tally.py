@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from peergate.approval.keyring import Keyring
 from peergate.approval.verify import Refused, Verified
 from peergate.gate.policies import CompiledRule
 from peergate.gate.quorum import eligible
@@ -52,6 +53,7 @@ def tally_of(
     *,
     rules: Sequence[CompiledRule],
     spent: Mapping[Digest, datetime],
+    keyring: Keyring,
 ) -> Tally:
     """Return what counts under at least one of the rules, and why the rest does not."""
     counting: list[Verified] = []
@@ -61,13 +63,18 @@ def tally_of(
             case Refused():
                 expires = outcome.expires
                 failed.append(
-                    (outcome.step, outcome.payload or "", _not_counted(outcome, outcome.code), expires)
+                    (
+                        outcome.step,
+                        outcome.payload or "",
+                        _not_counted(outcome, outcome.code, keyring=keyring),
+                        expires,
+                    )
                 )
             case Verified() if outcome.payload in spent:
-                note = _not_counted(outcome, Code.ALREADY_USED)
+                note = _not_counted(outcome, Code.ALREADY_USED, keyring=keyring)
                 failed.append((_LEDGER_STEP, outcome.payload, note, spent[outcome.payload]))
             case Verified() if not any(eligible(outcome, rule=rule) for rule in rules):
-                note = _not_counted(outcome, Code.APPROVER_NOT_ELIGIBLE)
+                note = _not_counted(outcome, Code.APPROVER_NOT_ELIGIBLE, keyring=keyring)
                 failed.append((_ELIGIBILITY_STEP, outcome.payload, note, None))
             case Verified():
                 counting.append(outcome)
@@ -81,15 +88,22 @@ def tally_of(
     )
 
 
-def _not_counted(outcome: Verified | Refused, code: Code) -> NotCounted:
-    approver = outcome.approver
+def _not_counted(outcome: Verified | Refused, code: Code, *, keyring: Keyring) -> NotCounted:
     return NotCounted(
         slot=outcome.slot,
         code=code,
         annotation=f"{APPROVAL_SLOT_PREFIX}{outcome.slot}",
-        approver=approver.name if approver is not None else "",
+        approver=_approver_name(outcome, keyring=keyring),
         payload=outcome.payload,
     )
+
+
+def _approver_name(outcome: Verified | Refused, *, keyring: Keyring) -> str:
+    """Return the name of the Approver object whose key signed, which is shorter than the identity."""
+    if isinstance(outcome, Verified):
+        return outcome.approver.name
+    approver = keyring.approvers.get(outcome.approver)
+    return approver.name if approver is not None else ""
 
 
 def _claim(approval: Verified) -> Claim:
@@ -97,6 +111,6 @@ def _claim(approval: Verified) -> Claim:
         payload=approval.payload,
         slot=approval.slot,
         approver=approval.approver.name,
-        key_id=approval.key_id,
-        expires=format_instant(approval.expires),
+        key_id=approval.key.public.id,
+        expires=format_instant(approval.statement.predicate.expires),
     )

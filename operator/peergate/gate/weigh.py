@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from peergate.approval.carriers import Carried, TooMany, collect
+from peergate.approval.carriers import Carried, Collected, collect
 from peergate.approval.change import change_digest, change_id
 from peergate.approval.options import OptionsRefused
 from peergate.approval.verify import Refused, Target, Verified, verify_approval
@@ -18,7 +18,7 @@ from peergate.gate.messages import Refusal, barred, refusal, request_namespace, 
 from peergate.gate.quorum import quorum_of
 from peergate.gate.shape import mapping, text
 from peergate.gate.tally import Tally, best_of_each, tally_of
-from peergate.model.change import Change, ObjectRef, Requester
+from peergate.model.change import ObjectRef, Requester
 from peergate.model.decision import Allow, Code, Decision, Facts, Hold, NotCounted
 from peergate.model.review import Review
 
@@ -42,7 +42,7 @@ def weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) ->
 def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -> Decision:
     target = _target(situation)
     try:
-        change = _change(match=match, target=target)
+        change = target.change(match.projection)
     except OptionsRefused:
         return barred(
             situation,
@@ -56,12 +56,16 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
     filed = _filed(situation, facts=facts)
     if filed is not None and filed.rejection is not None and now < filed.rejection.until:
         return refusal(Refusal(situation=situation, code=Code.CHANGE_REJECTED, facts=facts, filed=filed))
-    try:
-        carried = _carried(situation, filed=filed)
-    except TooMany:
-        return refusal(Refusal(situation=situation, code=Code.TOO_MANY_APPROVALS, facts=facts, filed=filed))
-    found = _verify_all(carried, target=target, match=match, situation=situation, now=now)
-    tally = tally_of(found, rules=match.enforced or match.watched, spent=situation.snapshot.spent)
+    carried = _carried(situation, filed=filed)
+    if carried.problem is not None:
+        return refusal(Refusal(situation=situation, code=carried.problem, facts=facts, filed=filed))
+    found = _verify_all(carried.approvals, target=target, match=match, situation=situation, now=now)
+    tally = tally_of(
+        found,
+        rules=match.enforced or match.watched,
+        spent=situation.snapshot.spent,
+        keyring=situation.snapshot.keyring,
+    )
     facts = dataclasses.replace(facts, counted=tally.claims, not_counted=tally.not_counted)
     return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, now=now)
 
@@ -95,20 +99,6 @@ def _target(situation: Situation) -> Target:
     )
 
 
-def _change(*, match: Match, target: Target) -> Change:
-    from_, to = target.digests(match.projection, ())
-    return Change(
-        audience=target.audience,
-        operation=target.operation,
-        object=target.object,
-        requester=target.requester,
-        projection=match.projection,
-        from_=from_,
-        to=to,
-        options=target.normalised_options(),
-    )
-
-
 def _filed(situation: Situation, *, facts: Facts) -> FiledRequest | None:
     """Return the filed request of this very change: same name, same full digest of what it records."""
     if facts.change_id is None:
@@ -117,14 +107,14 @@ def _filed(situation: Situation, *, facts: Facts) -> FiledRequest | None:
     return filed if filed is not None and filed.change == facts.change_digest else None
 
 
-def _carried(situation: Situation, *, filed: FiledRequest | None) -> tuple[Carried, ...]:
+def _carried(situation: Situation, *, filed: FiledRequest | None) -> Collected:
     """Return the approvals on every carrier of this review (approval-format.md §1.3)."""
     carriers = [mapping(situation.old_metadata.get("annotations"))]
     if situation.review.operation == "UPDATE":
         carriers.insert(0, mapping(situation.new_metadata.get("annotations")))
     if filed is not None:
         carriers.append(filed.annotations)
-    return collect(carriers)
+    return collect(*carriers)
 
 
 def _verify_all(

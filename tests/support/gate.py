@@ -1,0 +1,177 @@
+"""Reviews and snapshots for tests of the pure decision."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from peergate.approval.keyring import build_keyring
+from peergate.gate.policies import PolicyIndex, compile_policy
+from peergate.gate.snapshot import Account, GateConfig, Snapshot, gate_config
+from peergate.model.approver import ApproverSpec
+from peergate.model.review import Gate, Kind, Resource, Review, User
+from peergate.settings import Settings
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+AUDIENCE = "k8s:6f2c0d8e-7c42-4a58-9a0a-2d7b5d0c8f11"
+AGENT_UID = "b7a2c1d0-3f0e-4a4b-9c9c-5d1f0a9be201"
+OTHER_UID = "11111111-2222-3333-4444-555555555555"
+
+RESOURCES = {
+    "Deployment": ("apps", "v1", "deployments"),
+    "StatefulSet": ("apps", "v1", "statefulsets"),
+    "ConfigMap": ("", "v1", "configmaps"),
+    "Secret": ("", "v1", "secrets"),
+    "Pod": ("", "v1", "pods"),
+    "ServiceAccount": ("", "v1", "serviceaccounts"),
+    "Namespace": ("", "v1", "namespaces"),
+    "Node": ("", "v1", "nodes"),
+    "Lease": ("coordination.k8s.io", "v1", "leases"),
+    "RoleBinding": ("rbac.authorization.k8s.io", "v1", "rolebindings"),
+    "ClusterRoleBinding": ("rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
+    "ClusterRole": ("rbac.authorization.k8s.io", "v1", "clusterroles"),
+    "CertificateSigningRequest": ("certificates.k8s.io", "v1", "certificatesigningrequests"),
+    "CustomResourceDefinition": ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
+    "Approver": ("peergate.dev", "v1alpha1", "approvers"),
+    "ProtectionPolicy": ("peergate.dev", "v1alpha1", "protectionpolicies"),
+    "ChangeRequest": ("peergate.dev", "v1alpha1", "changerequests"),
+    "ApprovalUse": ("peergate.dev", "v1alpha1", "approvaluses"),
+    "Widget": ("example.com", "v1", "widgets"),
+}
+CLUSTER_SCOPED = {
+    "Namespace",
+    "Node",
+    "ClusterRoleBinding",
+    "ClusterRole",
+    "CertificateSigningRequest",
+    "CustomResourceDefinition",
+    "Approver",
+    "ProtectionPolicy",
+}
+
+
+def thing(
+    kind: str, name: str = "web", *, namespace: str = "shop", uid: str = "", **members: Any
+) -> dict[str, Any]:
+    """Return an object; labels, annotations, finalizers and owners go into its metadata."""
+    group, version, _ = RESOURCES[kind]
+    metadata: dict[str, Any] = {"name": name, "uid": uid or f"uid-of-{kind.lower()}-{name}"}
+    if kind not in CLUSTER_SCOPED:
+        metadata["namespace"] = namespace
+    for member in ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp"):
+        if member in members:
+            metadata[member] = members.pop(member)
+    return {
+        "apiVersion": f"{group}/{version}" if group else version,
+        "kind": kind,
+        "metadata": metadata,
+        **members,
+    }
+
+
+def changed(document: Mapping[str, Any], *path: str, to: Any) -> dict[str, Any]:
+    """Return a copy of an object with one member set; ``None`` removes it."""
+    result = copy.deepcopy(dict(document))
+    parent = result
+    for step in path[:-1]:
+        parent = parent.setdefault(step, {})
+    if to is None:
+        parent.pop(path[-1], None)
+    else:
+        parent[path[-1]] = to
+    return result
+
+
+def agent_user(username: str = "system:serviceaccount:agents:bot", uid: str = AGENT_UID) -> User:
+    """Return the tagged agent of the default snapshot."""
+    groups = {"system:authenticated"}
+    parts = username.split(":")
+    if parts[:2] == ["system", "serviceaccount"]:
+        groups |= {"system:serviceaccounts", f"system:serviceaccounts:{parts[2]}"}
+    return User(username=username, uid=uid, groups=frozenset(groups))
+
+
+PERSON = User(username="jane@example.com", uid="", groups=frozenset({"system:authenticated"}))
+
+
+def review(
+    operation: str,
+    *,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    user: User | None = None,
+    gate: Gate | None = None,
+    subresource: str = "",
+    options: dict[str, Any] | None = None,
+    dry_run: bool = False,
+    collection: bool = False,
+    uid: str = "request-1",
+    kind: Kind | None = None,
+) -> Review:
+    """Return a review of the kind of its objects; the gate follows from the object's scope."""
+    subject = old if old is not None else new
+    assert subject is not None
+    group, version, plural = RESOURCES[subject["kind"]]
+    if gate is None:
+        gate = Gate.CLUSTER if subject["kind"] in CLUSTER_SCOPED else Gate.NAMESPACED
+    metadata = subject.get("metadata", {})
+    if options is None and operation == "DELETE":
+        options = {"apiVersion": "meta.k8s.io/v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    return Review(
+        gate=gate,
+        uid=uid,
+        operation=operation,
+        kind=kind or Kind(group=group, version=version, kind=subject["kind"]),
+        resource=Resource(group=group, version=version, resource=plural),
+        subresource=subresource,
+        name="" if collection else metadata.get("name", ""),
+        namespace=metadata.get("namespace", ""),
+        user=user or agent_user(),
+        object=new,
+        old_object=old,
+        options=options,
+        dry_run=dry_run,
+    )
+
+
+def policy(name: str = "prod", **spec: Any) -> dict[str, Any]:
+    """Return a ProtectionPolicy object; without arguments one rule with all its defaults."""
+    return {
+        "apiVersion": "peergate.dev/v1alpha1",
+        "kind": "ProtectionPolicy",
+        "metadata": {"name": name, "uid": f"uid-of-{name}"},
+        "spec": {"rules": [{}], **spec},
+    }
+
+
+def snapshot(
+    *,
+    approvers: Mapping[str, ApproverSpec] | None = None,
+    policies: Iterable[dict[str, Any]] = (),
+    settings: Settings | None = None,
+    **members: Any,
+) -> Snapshot:
+    """Return what the gate knows: agent ``agents/bot``, protected ``shop``, open ``sandbox``."""
+    config: GateConfig = gate_config(settings or Settings())
+    accounts = {
+        ("agents", "bot"): Account(uid=AGENT_UID, tagged=True, owner="team-platform"),
+        ("agents", "sibling"): Account(uid="uid-sibling", tagged=True, owner="team-platform"),
+        ("agents", "stranger"): Account(uid="uid-stranger", tagged=True, owner="team-other"),
+        ("agents", "ownerless"): Account(uid="uid-ownerless", tagged=True, owner=""),
+        ("shop", "builder"): Account(uid="uid-builder", tagged=False, owner=""),
+        ("kube-system", "tagged"): Account(uid="uid-system", tagged=True, owner=""),
+    }
+    namespaces = {
+        "shop": {"peergate.dev/protected": "true", "team": "shop"},
+        "sandbox": {},
+        "crew": {"peergate.dev/agents": "true"},
+    }
+    return Snapshot(
+        config=config,
+        audience=AUDIENCE,
+        keyring=build_keyring(dict(approvers or {})),
+        policies=PolicyIndex.build(compile_policy(document) for document in policies),
+        **{"accounts": accounts, "namespaces": namespaces, **members},
+    )
