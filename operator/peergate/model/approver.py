@@ -84,7 +84,11 @@ class KeyRecord(WireModel):
     revoked_before: Annotated[Instant | None, Field(description="Approvals issued earlier are void.")] = None
     disabled: Annotated[bool, Field(description="true: the key never counts.")] = False
     require: Annotated[
-        KeyRequirements, Field(description="What a hardware key must show with every signature.")
+        KeyRequirements,
+        Field(
+            description="What a hardware key must show with every signature; default: that it was touched.",
+            json_schema_extra={"default": {}},
+        ),
     ] = KeyRequirements()
 
 

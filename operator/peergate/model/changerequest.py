@@ -95,7 +95,7 @@ class ChangeRequestSpec(WireModel):
     model_config = ConfigDict(
         json_schema_extra=checked(
             (
-                "(self.operation == 'UPDATE') == (has(self.to) && self.to != null)",
+                "(self.operation == 'UPDATE') == has(self.to)",
                 "to belongs to an UPDATE, and to it alone",
             ),
             (

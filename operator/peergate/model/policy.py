@@ -227,7 +227,10 @@ class Rule(WireModel):
     ] = False
     approvals: Annotated[
         Approvals,
-        Field(description="Whose signatures, and how many, it takes.", json_schema_extra={"default": {}}),
+        Field(
+            description="Whose signatures, and how many, it takes.",
+            json_schema_extra={"default": {"required": 1, "minHumans": 1}},
+        ),
     ] = Approvals()
     max_ttl: Annotated[
         Duration,

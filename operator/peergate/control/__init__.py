@@ -1,0 +1,1 @@
+"""The operator's controllers, and what an installation of it consists of."""
