@@ -51,8 +51,15 @@ def account_changes(situation: Situation) -> Finding | None:
         return None
     if review.operation == "UPDATE" and _is_unchanged(situation):
         return None
-    verb = "delete" if review.operation == "DELETE" else "change"
-    return Finding(Effect.FORBIDDEN, why=f"would {verb} an account, which carries the agent tag")
+    if review.operation == "DELETE":
+        return Finding(Effect.FORBIDDEN, why="would delete an account")
+    changes_tag = any(
+        mapping(situation.old_metadata.get(member)).get(key)
+        != mapping(situation.new_metadata.get(member)).get(key)
+        for member, key in (("labels", config.agent_label), ("annotations", OWNER_ANNOTATION))
+    )
+    what = "the agent tag" if changes_tag else "an account"
+    return Finding(Effect.FORBIDDEN, why=f"would change {what}")
 
 
 def is_token_request(review: Review) -> bool:

@@ -105,7 +105,7 @@ def refusal(parts: Refusal) -> Deny:
     )
     others = _others(parts)
     message = compose(
-        line_one=f"{line_one} The object is unchanged.",
+        line_one=line_one,
         boundary=EVICTION_BOUNDARY if review.subresource == "eviction" else BOUNDARY,
         facts=facts,
         optional_facts=_not_counted(others),
@@ -158,7 +158,7 @@ def _final(
     state = STATE_OF[code]
     line = [f"state={state}", f"code={code}"]
     message = compose(
-        line_one=f"{header}: {_subject(situation, note='')} {matter} The object is unchanged.",
+        line_one=f"{header}: {_subject(situation, note='')} {matter}",
         boundary=BOUNDARY,
         facts=line,
         optional_facts=(),
@@ -316,9 +316,7 @@ def _steps(parts: Refusal, *, state: State, reference: str) -> list[str]:
     target = f"{_kind(situation).lower()}/{tidy(str(situation.old_metadata.get('name', '')))}"
     if state is State.REJECTED:
         return [REJECTED_STEP]
-    if state is State.DRY_RUN:
-        return [f"Next: nothing was filed; send it without dry run to learn how a peer approves {target}."]
-    if reference != "none":
+    if reference != "none" and state is not State.DRY_RUN:
         where, request = reference.split("/")
         return [
             f"Wait: kubectl -n {where} wait --for=condition=Decided chreq/{request}",
@@ -330,8 +328,11 @@ def _steps(parts: Refusal, *, state: State, reference: str) -> list[str]:
         return [f"Next: send this as an update of {target} itself; a peer can approve that."]
     requester = tidy(situation.review.user.username)
     form = f"delete {target}" if situation.review.operation == "DELETE" else "replace -f MANIFEST"
+    signing = f"peergate{flag} approve {form} --requester {requester}"
+    if state is State.DRY_RUN:
+        return [f"Next: nothing was filed; send it without dry run, or ask a peer for: {signing}"]
     return [
-        f"Peer: peergate{flag} approve {form} --requester {requester}",
+        f"Peer: {signing}",
         f"Then: peergate{flag} attach -f APPROVAL {target}",
         "Then: repeat the identical request once; it is admitted if the approval fits.",
     ]

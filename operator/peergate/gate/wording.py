@@ -15,6 +15,7 @@ __all__ = ["BANNED", "LINE_ONE_BYTES", "TEXT_BYTES", "compose", "free_text", "sh
 TEXT_BYTES: Final = 900
 """An Event's note ends at 1 kB, and ``kubectl delete -f DIR`` prints one text per object."""
 LINE_ONE_BYTES: Final = 450
+_UNCHANGED: Final = " The object is unchanged."
 _NAME_BYTES: Final = 63
 _FREE_TEXT_BYTES: Final = 160
 
@@ -70,10 +71,13 @@ def compose(
 ) -> str:
     r"""Return the refusal: as much as fits; steps go first, from the end, then the optional facts.
 
+    ``line_one`` gets its last sentence here, so that no length can cut it off.
+
     Shape: lines joined by ``\n``, at most 900 bytes, the first at most 450.
     """
     kept_steps, kept_facts = list(steps), list(optional_facts)
-    first = line_one[:LINE_ONE_BYTES]
+    room = LINE_ONE_BYTES - len(_UNCHANGED)
+    first = (line_one if len(line_one) <= room else f"{line_one[: room - 3]}...") + _UNCHANGED
     while True:
         text = "\n".join([first, boundary, " ".join([*facts, *kept_facts]), *kept_steps])
         if len(text) <= TEXT_BYTES:
