@@ -1,0 +1,291 @@
+"""A real kube-apiserver, etcd and kube-controller-manager on loopback: no Docker, no nodes.
+
+Admission, garbage collection, namespace deletion, RBAC and tokens are real; pods stay Pending. Several run
+side by side. Whatever ends the owner of a ``Cluster`` (an exception, Ctrl-C, SIGTERM, SIGKILL), no process,
+port or file stays (``process.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from tests.harness import components
+from tests.harness.audit import AuditEvent, read_audit, wait_for_audit
+from tests.harness.binaries import Binaries, find_binaries
+from tests.harness.clients import Client, Result
+from tests.harness.kubeconfig import write_kubeconfig
+from tests.harness.pki import Authority, write_service_account_key
+from tests.harness.ports import Port, listens
+from tests.harness.process import Child, KeptFolder
+from urllib3.exceptions import HTTPError
+
+__all__ = ["Cluster"]
+
+_READY_SECONDS = 90.0
+_POLL_SECONDS = 0.05
+_TRIES = 3
+_ADDRESS_TAKEN = "address already in use"
+
+
+class Cluster:
+    """A development cluster: started by ``with``, gone afterwards.
+
+    ``folder`` must not exist yet; it is removed at the end. ``api_server_flags`` and
+    ``controller_manager_flags`` come after our own and so win.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        api_server_flags: Sequence[str] = (),
+        controller_manager_flags: Sequence[str] = (),
+        binaries: Binaries | None = None,
+    ) -> None:
+        self._wanted_folder = folder
+        self._api_server_flags = tuple(api_server_flags)
+        self._controller_manager_flags = tuple(controller_manager_flags)
+        self._binaries = binaries
+        self._clients: dict[Path, Client] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self._programs = self._binaries or find_binaries()
+        path = self._wanted_folder or Path(tempfile.mkdtemp(prefix="peergate-cluster-"))
+        self.kept = stack.enter_context(KeptFolder(path))
+        """The cluster's folder; programs started in it end with it."""
+        self.folder = path
+        (path / "home").mkdir()
+        self.layout = components.Layout(
+            folder=path,
+            authority=(authority := Authority(path / "pki")),
+            serving=authority.server("apiserver"),
+            service_accounts=write_service_account_key(path / "pki"),
+        )
+        stack.callback(self._close_clients)
+        self._etcd_port, self.etcd = self._on_free_port(stack, self._run_etcd)
+        self._api_port, self.api_server = self._on_free_port(stack, self._run_api_server)
+        stack.callback(self._kill, "api_server")
+        self.server = f"https://127.0.0.1:{self._api_port}"
+        """URL of the API server."""
+        self.kubeconfig = self.kubeconfig_for_user("admin", groups=("system:masters",))
+        """Of a user whom RBAC does not hold."""
+        self.admin = self.client(self.kubeconfig)
+        self._controllers_kubeconfig = self.kubeconfig_for_user("system:kube-controller-manager")
+        self._until("the API server is ready", self._api_server_ready, child=lambda: self.api_server)
+        self._run_controller_manager()
+        stack.callback(self._kill, "controller_manager")
+        self._until(
+            "namespace default has its ServiceAccount",
+            self._default_account_exists,
+            child=lambda: self.controller_manager,
+        )
+
+    # --- users -----------------------------------------------------------------------------------------
+
+    def client(self, kubeconfig: Path) -> Client:
+        """Return the client of a kubeconfig; the same one each time."""
+        with self._lock:
+            if kubeconfig not in self._clients:
+                self._clients[kubeconfig] = Client(
+                    kubeconfig, kubectl=self._programs.kubectl, home=self.folder / "home"
+                )
+            return self._clients[kubeconfig]
+
+    def kubectl(
+        self,
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        input: str | dict[str, object] | list[object] | None = None,  # noqa: A002 - as subprocess calls it
+    ) -> Result:
+        """Return what kubectl answered, as the administrator unless a kubeconfig is given."""
+        return self.client(kubeconfig or self.kubeconfig).kubectl(*arguments, input=input)
+
+    def token(self, namespace: str, name: str, *, seconds: int = 7200) -> str:
+        """Return a new token of a ServiceAccount (TokenRequest)."""
+        answer = self.admin.request(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+            body={
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"expirationSeconds": seconds},
+            },
+        )
+        if answer.code != 201:
+            raise RuntimeError(f"no token for {namespace}/{name}: {answer.body}")
+        return str(answer.body["status"]["token"])
+
+    def kubeconfig_for_token(self, token: str, *, path: Path, namespace: str = "default") -> Path:
+        """Write a kubeconfig that presents the token; return its path."""
+        return write_kubeconfig(
+            path,
+            server=self.server,
+            authority=self.layout.authority.pair.certificate,
+            user=token,
+            namespace=namespace,
+        )
+
+    def kubeconfig_for_account(self, namespace: str, name: str, *, path: Path | None = None) -> Path:
+        """Write a kubeconfig with a new token of a ServiceAccount; return its path."""
+        return self.kubeconfig_for_token(
+            self.token(namespace, name),
+            path=path or self.folder / "users" / f"{namespace}.{name}.kubeconfig",
+            namespace=namespace,
+        )
+
+    def kubeconfig_for_user(
+        self, username: str, *, groups: Sequence[str] = (), path: Path | None = None
+    ) -> Path:
+        """Write a kubeconfig with a client certificate of a person; return its path."""
+        file_name = "".join(letter if letter.isalnum() else "-" for letter in username)
+        return write_kubeconfig(
+            path or self.folder / "users" / f"{file_name}.kubeconfig",
+            server=self.server,
+            authority=self.layout.authority.pair.certificate,
+            user=self.layout.authority.client(file_name, username=username, groups=groups),
+        )
+
+    # --- what tests look at ----------------------------------------------------------------------------
+
+    def audit_events(self) -> Iterator[AuditEvent]:
+        """Yield what the audit log holds, oldest first."""
+        return read_audit(self.layout.audit_log)
+
+    def wait_for_audit(self, wanted: Callable[[AuditEvent], bool], *, within: float = 10.0) -> AuditEvent:
+        """Return the first audit event that is wanted; ``TimeoutError`` after ``within`` seconds."""
+        return wait_for_audit(self.layout.audit_log, wanted=wanted, within=within)
+
+    # --- faults ----------------------------------------------------------------------------------------
+
+    def stop_api_server(self) -> None:
+        """End the API server in order (SIGTERM); its data stay in etcd."""
+        self.api_server.stop()
+
+    def kill_api_server(self) -> None:
+        """End the API server at once (SIGKILL)."""
+        self.api_server.kill()
+
+    def start_api_server(self) -> None:
+        """Start it again on the same port and data; returns when it is ready."""
+        if self.api_server.running:
+            return
+        self.api_server = self._run_api_server(self._api_port)
+        self._until("the API server is ready", self._api_server_ready, child=lambda: self.api_server)
+        if not self.controller_manager.running:  # it ends itself after long silence
+            self._run_controller_manager()
+
+    def restart_api_server(self) -> None:
+        """Stop it in order and start it again."""
+        self.stop_api_server()
+        self.start_api_server()
+
+    @contextlib.contextmanager
+    def pause_etcd(self) -> Iterator[None]:
+        """Let etcd stand still: writes and quorum reads hang, watches stay open and silent."""
+        self.etcd.pause()
+        try:
+            yield
+        finally:
+            self.etcd.resume()
+
+    @contextlib.contextmanager
+    def pause_api_server(self) -> Iterator[None]:
+        """Let the API server stand still: connections stay open and nothing answers."""
+        self.api_server.pause()
+        try:
+            yield
+        finally:
+            self.api_server.resume()
+
+    # --- start-up --------------------------------------------------------------------------------------
+
+    def _on_free_port(self, stack: contextlib.ExitStack, run: Callable[[int], Child]) -> tuple[int, Child]:
+        """Start a program on a port of its own; on another one where somebody was quicker."""
+        for _ in range(_TRIES):
+            port = stack.enter_context(Port())
+            child = run(port.number)
+            stack.callback(child.kill)
+            if self._listens(child, port=port.number):
+                return port.number, child
+            if _ADDRESS_TAKEN not in child.tail(lines=200):
+                break
+        raise RuntimeError(f"{child.name} ended with {child.exit_status}:\n{child.tail()}")
+
+    def _listens(self, child: Child, *, port: int) -> bool:
+        """Wait until the child listens; false when it ended."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while child.running and time.monotonic() < deadline:
+            if listens(child.pid, port=port):
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _kill(self, component: str) -> None:
+        """End what runs as that component by then: fault tests start it anew."""
+        getattr(self, component).kill()
+
+    def _run_etcd(self, port: int) -> Child:
+        command = components.etcd_command(self._programs.etcd, layout=self.layout, port=port)
+        return self._child(command, log="etcd")
+
+    def _run_api_server(self, port: int) -> Child:
+        command = components.api_server_command(
+            self._programs.kube_apiserver,
+            layout=self.layout,
+            port=port,
+            etcd_port=self._etcd_port,
+            extra=self._api_server_flags,
+        )
+        return self._child(command, log="kube-apiserver")
+
+    def _run_controller_manager(self) -> None:
+        command = components.controller_manager_command(
+            self._programs.kube_controller_manager,
+            layout=self.layout,
+            kubeconfig=self._controllers_kubeconfig,
+            extra=self._controller_manager_flags,
+        )
+        self.controller_manager = self._child(command, log="kube-controller-manager")
+
+    def _child(self, command: list[str], *, log: str) -> Child:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder / "home")}
+        return Child(command, folder=self.kept, log=self.layout.log(log), environment=environment)
+
+    def _api_server_ready(self) -> bool:
+        return self.admin.request("GET", "/readyz").code == 200
+
+    def _default_account_exists(self) -> bool:
+        path = "/api/v1/namespaces/default/serviceaccounts/default"
+        return self.admin.request("GET", path).code == 200
+
+    def _until(self, what: str, holds: Callable[[], bool], *, child: Callable[[], Child]) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if not child().running:
+                break
+            with contextlib.suppress(OSError, HTTPError):
+                if holds():
+                    return
+            time.sleep(_POLL_SECONDS)
+        raise RuntimeError(f"waited in vain until {what}; {child().name} says:\n{child().tail()}")
+
+    def _close_clients(self) -> None:
+        for client in self._clients.values():
+            client.close()

@@ -1,0 +1,91 @@
+"""Which programs the development cluster consists of, in which version, and where upstream publishes them.
+
+The versions are read from the pinned Go modules in ``controlplane/``: one place says them.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ETCD", "KUBERNETES", "Suite", "system"]
+
+_MODULES = Path(__file__).with_name("controlplane")
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def system() -> str:
+    """Return this machine as Go names it, as in ``linux-amd64``."""
+    machine = platform.machine().lower()
+    return f"{sys.platform}-{_MACHINES.get(machine, machine)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Programs of one upstream release."""
+
+    name: str
+    version: str
+    programs: tuple[str, ...]
+    module: Path
+    """Folder of the Go module that pins it."""
+    packages: tuple[str, ...]
+    """Go packages of the programs, in the same order."""
+    linker_flags: str
+    base_url: str
+    """Where the release lies, without the final slash."""
+    archive: str = ""
+    """File below ``base_url`` that holds the programs in a folder of its own name; empty: single files."""
+
+    @property
+    def folder(self) -> str:
+        """Return where the cache keeps it."""
+        return f"{self.name}-v{self.version}/{system()}"
+
+
+def _version(module: Path, *, requires: str) -> str:
+    text = (module / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"^require {re.escape(requires)} v(\S+)$", text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"{module / 'go.mod'} does not pin {requires}")
+    return found[1]
+
+
+def _kubernetes() -> Suite:
+    module = _MODULES / "kubernetes"
+    version = _version(module, requires="k8s.io/kubernetes")
+    major, minor, _ = version.split(".", 2)
+    programs = ("kube-apiserver", "kube-controller-manager", "kubectl")
+    # Without a version the API server answers 0.0.0 and clients refuse or misjudge it.
+    stamp = "-X k8s.io/component-base/version."
+    return Suite(
+        name="kubernetes",
+        version=version,
+        programs=programs,
+        module=module,
+        packages=tuple(f"k8s.io/kubernetes/cmd/{program}" for program in programs),
+        linker_flags=f"-s -w {stamp}gitVersion=v{version} {stamp}gitMajor={major} {stamp}gitMinor={minor}",
+        base_url=f"https://dl.k8s.io/v{version}/bin/{system().replace('-', '/')}",
+    )
+
+
+def _etcd() -> Suite:
+    module = _MODULES / "etcd"
+    version = _version(module, requires="go.etcd.io/etcd/server/v3")
+    return Suite(
+        name="etcd",
+        version=version,
+        programs=("etcd",),
+        module=module,
+        packages=("go.etcd.io/etcd/server/v3",),
+        linker_flags="-s -w",
+        base_url=f"https://github.com/etcd-io/etcd/releases/download/v{version}",
+        archive=f"etcd-v{version}-{system()}.tar.gz",
+    )
+
+
+KUBERNETES = _kubernetes()
+ETCD = _etcd()
