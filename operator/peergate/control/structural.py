@@ -42,8 +42,8 @@ _SOURCE: Final = re.compile(r" \([a-z-]+\.md[^)]*\)")
 def structural_schema(model: type[BaseModel]) -> JsonObject:
     """Return the schema of the model, without references.
 
-    Defaults are kept where they say something: not for ``null`` and what is empty, which reads the same when
-    absent.
+    Defaults are kept where they say something: not for ``null``, zero and what is empty, which read the same
+    when absent.
 
     Errors:
         RuntimeError: the model says something that a structural schema can't.
@@ -113,7 +113,7 @@ def _says_nothing(default: object) -> bool:
     """Tell whether a field reads the same with this default and without one."""
     if isinstance(default, dict):
         return all(_says_nothing(member) for member in default.values())
-    return default in (None, "", [])
+    return default in (None, "", []) or (default == 0 and default is not False)
 
 
 def _description(text: str) -> str:
