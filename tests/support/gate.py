@@ -116,7 +116,7 @@ def review(
     group, version, plural = RESOURCES[subject["kind"]]
     if gate is None:
         gate = Gate.CLUSTER if subject["kind"] in CLUSTER_SCOPED else Gate.NAMESPACED
-    metadata = subject.get("metadata", {})
+    metadata = subject["metadata"] if isinstance(subject["metadata"], dict) else {}
     if options is None and operation == "DELETE":
         options = {"apiVersion": "meta.k8s.io/v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
     return Review(
