@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["AuditEvent", "read_audit", "wait_for_audit"]
+from tests.harness.waiting import wait_until
 
-_POLL_SECONDS = 0.05
+__all__ = ["AuditEvent", "read_audit", "wait_for_audit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,14 @@ def wait_for_audit(
     Errors:
         TimeoutError: it is not there after ``within`` seconds.
     """
-    deadline = time.monotonic() + within
-    while True:
-        for event in read_audit(log):
-            if wanted(event):
-                return event
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"no such event in the audit log after {within:g} s")
-        time.sleep(_POLL_SECONDS)
+    found: list[AuditEvent] = []
+
+    def there() -> bool:
+        found.extend(event for event in read_audit(log) if wanted(event))
+        return bool(found)
+
+    wait_until("such an event is in the audit log", there, within=within)
+    return found[0]
 
 
 def _event(raw: Mapping[str, Any]) -> AuditEvent:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -24,12 +23,12 @@ from tests.harness.kubeconfig import write_kubeconfig
 from tests.harness.pki import Authority, write_service_account_key
 from tests.harness.ports import Port, listens
 from tests.harness.process import Child, KeptFolder
+from tests.harness.waiting import wait_until
 from urllib3.exceptions import HTTPError
 
 __all__ = ["Cluster"]
 
 _READY_SECONDS = 90.0
-_POLL_SECONDS = 0.05
 _TRIES = 3
 _ADDRESS_TAKEN = "address already in use"
 
@@ -88,13 +87,13 @@ class Cluster:
         """Of a user whom RBAC does not hold."""
         self.admin = self.client(self.kubeconfig)
         self._controllers_kubeconfig = self.kubeconfig_for_user("system:kube-controller-manager")
-        self._until("the API server is ready", self._api_server_ready, child=lambda: self.api_server)
+        self._until("the API server is ready", self._api_server_ready, child=self.api_server)
         self._run_controller_manager()
         stack.callback(self._kill, "controller_manager")
         self._until(
             "namespace default has its ServiceAccount",
             self._default_account_exists,
-            child=lambda: self.controller_manager,
+            child=self.controller_manager,
         )
 
     # --- users -----------------------------------------------------------------------------------------
@@ -187,7 +186,7 @@ class Cluster:
         if self.api_server.running:
             return
         self.api_server = self._run_api_server(self._api_port)
-        self._until("the API server is ready", self._api_server_ready, child=lambda: self.api_server)
+        self._until("the API server is ready", self._api_server_ready, child=self.api_server)
         if not self.controller_manager.running:  # it ends itself after long silence
             self._run_controller_manager()
 
@@ -230,12 +229,12 @@ class Cluster:
 
     def _listens(self, child: Child, *, port: int) -> bool:
         """Wait until the child listens; false when it ended."""
-        deadline = time.monotonic() + _READY_SECONDS
-        while child.running and time.monotonic() < deadline:
-            if listens(child.pid, port=port):
-                return True
-            time.sleep(_POLL_SECONDS)
-        return False
+        wait_until(
+            f"{child.name} listens or ends",
+            lambda: not child.running or listens(child.pid, port=port),
+            within=_READY_SECONDS,
+        )
+        return child.running
 
     def _kill(self, component: str) -> None:
         """End what runs as that component by then: fault tests start it anew."""
@@ -275,16 +274,20 @@ class Cluster:
         path = "/api/v1/namespaces/default/serviceaccounts/default"
         return self.admin.request("GET", path).code == 200
 
-    def _until(self, what: str, holds: Callable[[], bool], *, child: Callable[[], Child]) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if not child().running:
-                break
+    def _until(self, what: str, holds: Callable[[], bool], *, child: Child) -> None:
+        """Wait for the condition while the child lives; what it said is in the error."""
+
+        def reached() -> bool:
             with contextlib.suppress(OSError, HTTPError):
-                if holds():
-                    return
-            time.sleep(_POLL_SECONDS)
-        raise RuntimeError(f"waited in vain until {what}; {child().name} says:\n{child().tail()}")
+                return holds()
+            return False
+
+        try:
+            wait_until(what, lambda: not child.running or reached(), within=_READY_SECONDS)
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}; {child.name} says:\n{child.tail()}") from None
+        if not child.running:
+            raise RuntimeError(f"{child.name} ended with {child.exit_status}:\n{child.tail()}")
 
     def _close_clients(self) -> None:
         for client in self._clients.values():

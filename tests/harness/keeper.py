@@ -10,7 +10,7 @@ Shape:
     program is gone, and writes the program's pid to N. SIGTERM is passed on. Its exit status is the
     program's, or 128 + the signal.
     ``keeper.py remove --lock FILE FOLDER`` waits for the end of its input and for all shared locks on FILE
-    to be gone, then removes FOLDER.
+    to be gone (at most 20 s), then removes FOLDER.
 """
 
 from __future__ import annotations
@@ -137,8 +137,10 @@ def _remove(folder: Path, *, lock: str) -> int:
             break
         except BlockingIOError:
             time.sleep(0.02)
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0 if not folder.exists() else 1
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)  # again, should something in it still be ending
+        time.sleep(0.02)
+    return 1 if folder.exists() else 0
 
 
 def _noted(_number: int, _frame: object) -> None:
