@@ -1,0 +1,9 @@
+"""The command line. Importing it loads neither the operator nor the cluster client nor pydantic."""
+
+from __future__ import annotations
+
+from peergate.cli.app import application
+from peergate.cli.entry import run_program
+from peergate.cli.lazy import Entry
+
+__all__ = ["Entry", "application", "run_program"]

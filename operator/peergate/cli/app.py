@@ -1,0 +1,43 @@
+"""The program: its commands, each imported when it is called."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from peergate.cli.flags import cluster_flags
+from peergate.cli.lazy import Entry, LazyGroup
+
+__all__ = ["COMMANDS", "application"]
+
+COMMANDS: Final = {
+    "approve": Entry("peergate.cli.approve:approve", "Review one exact change and sign it."),
+    "attach": Entry("peergate.cli.attach:attach", "Put an approval on the object it is about."),
+    "verify": Entry("peergate.cli.verify:verify", "Check an approval: form, signature, object, time."),
+    "agent": Entry("peergate.cli.agent:agent", "Create agents: account, rights, kubeconfig."),
+    "approver": Entry("peergate.cli.approver:approver", "Register approvers and their public keys."),
+    "completion": Entry("peergate.cli.completion:completion", "Print shell completion."),
+    "version": Entry("peergate.cli.version:version", "Print the version."),
+}
+"""What the command line itself brings; ``run`` comes from the program's entry, which may see the operator."""
+
+
+def application(*, extra: dict[str, Entry] | None = None) -> LazyGroup:
+    """Return the program's root group, with ``extra`` commands behind its own."""
+
+    @click.group(
+        cls=LazyGroup,
+        entries={**COMMANDS, **(extra or {})},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    )
+    @cluster_flags
+    def root() -> None:
+        """Let AI agents delete or replace protected things only with a peer's signature.
+
+        An agent asks, a peer reviews and signs exactly that change, the cluster admits exactly that change.
+        """
+
+    if not isinstance(root, LazyGroup):
+        raise TypeError("click gave back another group")
+    return root

@@ -1,0 +1,118 @@
+"""``peergate approve``: review one exact change and sign it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from peergate.cli.flags import DurationType, cluster_flags, globals_of, output_flag
+from peergate.cli.output import Output
+
+__all__ = ["approve"]
+
+
+@click.command
+@click.argument("words", nargs=-1, required=True, metavar="(delete TYPE/NAME | replace -f FILE)")
+@click.option("-f", "--filename", "file", metavar="FILE", help="For replace: the manifest, one object.")
+@click.option(
+    "--key", metavar="PATH|agent", help="Private key file, public key of an ssh-agent key, or agent."
+)
+@click.option("--requester", metavar="NAMESPACE/NAME", help="The agent's account, or a user name.")
+@click.option("--requester-uid", default="", metavar="UID", help="For a requester that is no ServiceAccount.")
+@click.option("--reason", metavar="TEXT", help="Why; becomes part of what is signed.")
+@click.option("--ttl", type=DurationType(), metavar="DURATION", help="Lifetime; default 15m.")
+@click.option(
+    "--cascade",
+    type=click.Choice(["background", "foreground", "orphan", "none"]),
+    default="background",
+    help="What becomes of what it owns; none: not said.",
+)
+@click.option("--grace-period", type=click.IntRange(0, 2**31 - 1), metavar="SECONDS", help="For Pods.")
+@click.option("--force", is_flag=True, help="For Pods: killed at once (grace 0).")
+@click.option("--approver", metavar="IDENTITY", help="Sign as; default: whose key it is.")
+@click.option("--slot", metavar="NAME", help="Slot of the annotation; default: from the approver's name.")
+@click.option("--yes", is_flag=True, help="Don't ask; needs --expect.")
+@click.option("--expect", metavar="cr-...", help="Sign only if the change has this id.")
+@click.option("--dry-run", is_flag=True, help="Show what would be signed, and stop.")
+@click.option("--attach", is_flag=True, help="Put the approval on the object at once.")
+@click.option("--out", metavar="FILE", help="Write the approval to a file instead of stdout.")
+@click.option("--print-payload", is_flag=True, help="Print the bytes an external signer signs.")
+@click.option("--payload-out", metavar="FILE", help="With --print-payload: keep the payload here.")
+@click.option("--payload", metavar="FILE", help="Finish with --signature: the payload that was kept.")
+@click.option("--signature", metavar="FILE", help="Finish: the signature from the external signer.")
+@output_flag("envelope", "json", "name", default="envelope")
+@cluster_flags
+@click.pass_context
+def approve(  # noqa: PLR0917 - click passes every option by name
+    context: click.Context,
+    words: tuple[str, ...],
+    file: str | None,
+    key: str | None,
+    requester: str | None,
+    requester_uid: str,
+    reason: str | None,
+    ttl: timedelta | None,
+    cascade: str,
+    grace_period: int | None,
+    force: bool,  # noqa: FBT001 - as above
+    approver: str | None,
+    slot: str | None,
+    yes: bool,  # noqa: FBT001 - as above
+    expect: str | None,
+    dry_run: bool,  # noqa: FBT001 - as above
+    attach: bool,  # noqa: FBT001 - as above
+    out: str | None,
+    print_payload: bool,  # noqa: FBT001 - as above
+    payload_out: str | None,
+    payload: str | None,
+    signature: str | None,
+    output: str,
+) -> None:
+    r"""Review one exact change and sign it.
+
+    Fetches the live object with your own credentials, recomputes what will be signed, shows what happens
+    and whether it can be undone, asks, and prints the approval. Nothing in the cluster changes, but with
+    --attach one annotation.
+
+    \b
+    peergate -n shop approve delete statefulset/db --requester agents/bot \
+        --key ~/.ssh/id_ed25519 > approval.json
+    peergate -n shop attach -f approval.json statefulset/db
+
+    A key service signs in two steps:
+
+    \b
+    peergate approve ... --approver alice@example.com --print-payload \
+        --payload-out payload.json > pae.bin
+    (sign pae.bin)
+    peergate approve ... --payload payload.json --signature sig > approval.json
+    """
+    from peergate.cli.approving import Request, run_approve  # noqa: PLC0415 - help starts without it
+
+    run_approve(
+        Output(globals_of(context)),
+        request=Request(
+            words=words,
+            file=file,
+            key=key,
+            requester=requester,
+            requester_uid=requester_uid,
+            reason=reason,
+            ttl=ttl,
+            cascade=cascade,
+            grace_period=0 if force and grace_period is None else grace_period,
+            approver=approver,
+            slot=slot,
+            yes=yes,
+            expect=expect,
+            dry_run=dry_run,
+            attach=attach,
+            out=out,
+            print_payload=print_payload,
+            payload_out=payload_out,
+            payload=payload,
+            signature=signature,
+            output=output,
+        ),
+    )

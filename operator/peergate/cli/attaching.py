@@ -1,0 +1,148 @@
+"""Attach an approval: one annotation on one object, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from peergate.cli.envelopes import Approval, Malformed, read_approval, read_value, slot_for, slot_problem
+from peergate.cli.kube import Cluster, connect
+from peergate.cli.output import Output
+from peergate.cli.targets import Target, find_target
+from peergate.cli.text import visible
+from peergate.cli.trust import audience_of
+from peergate.errors import CommandError
+from peergate.model.names import APPROVAL_SLOT_PREFIX
+
+__all__ = ["attach_approval", "attach_file", "minutes_left", "retry_command"]
+
+_SLOTS: Final = 8
+_REFUSED: Final = 3
+_ENDED: Final = 5
+_DIFFERS: Final = 6
+
+
+def attach_file(out: Output, *, words: Sequence[str], file: str, slot: str | None) -> None:
+    """Attach the approval in a file to the object that the words name.
+
+    Errors: CommandError: exit code 3 for what is no approval or one of another object, 5 when it has expired
+        or the object was replaced, 6 when it is for another cluster.
+    """
+    if slot is not None and slot_problem(slot):
+        raise CommandError(f"wrong slot; {slot_problem(slot)}; correct --slot", exit_code=2)
+    approval = read_approval(file)
+    cluster = connect(out)
+    target = find_target(cluster, words=words)
+    _check_fit(approval, cluster=cluster, target=target)
+    attach_approval(out, cluster=cluster, target=target, approval=approval, slot=slot)
+
+
+def attach_approval(
+    out: Output,
+    *,
+    cluster: Cluster,
+    target: Target,
+    approval: Approval,
+    slot: str | None,
+) -> None:
+    """Annotate the live object with the approval and say what comes next."""
+    annotations = target.live["metadata"].get("annotations") or {}
+    key = APPROVAL_SLOT_PREFIX + (slot or _free_slot(annotations, approval=approval))
+    occupied = [name for name in annotations if name.startswith(APPROVAL_SLOT_PREFIX) and name != key]
+    if key not in annotations and len(occupied) >= _SLOTS:
+        raise CommandError(
+            f"no room; {target.shown} carries {_SLOTS} approvals already; remove one: "
+            f"kubectl annotate {target.typed} {visible(occupied[0])}-",
+            exit_code=_REFUSED,
+        )
+    verb = "replaced the approval" if key in annotations else "attached the approval"
+    if annotations.get(key) == approval.value:
+        out.say(f"{target.shown} carries this approval already ({key})")
+    else:
+        cluster.patch(target.path, {"metadata": {"annotations": {key: approval.value}}})
+        who = visible(approval.statement.predicate.approver)
+        out.say(f"{out.good(verb)} of {who} to {target.shown} ({key}); nothing else changed")
+    _next_step(out, target=target, approval=approval)
+
+
+def _free_slot(annotations: dict[str, Any], *, approval: Approval) -> str:
+    """Return the approver's slot, or one beside it when somebody else's approval is in there."""
+    base = slot_for(approval.statement.predicate.approver)
+    for number in range(1, _SLOTS + 2):
+        slot = base if number == 1 else f"{base[:29]}-{number}"
+        held = annotations.get(APPROVAL_SLOT_PREFIX + slot)
+        if held is None or held == approval.value or _approver_of(held) in {"", _approver(approval)}:
+            return slot
+    return base
+
+
+def _approver(approval: Approval) -> str:
+    return approval.statement.predicate.approver
+
+
+def _approver_of(value: object) -> str:
+    try:
+        return _approver(read_value(str(value)))
+    except Malformed:
+        return ""
+
+
+def _check_fit(approval: Approval, *, cluster: Cluster, target: Target) -> None:
+    predicate = approval.statement.predicate
+    signed, live = predicate.ref, target.ref
+    if predicate.audience != audience_of(cluster):
+        raise CommandError(
+            f"another cluster; the approval is for {visible(predicate.audience)}, not for this one; "
+            "check --context",
+            exit_code=_DIFFERS,
+        )
+    same_name = (signed.group, signed.resource, signed.namespace, signed.name)
+    if same_name != (live.group, live.resource, live.namespace, live.name):
+        place = f"{signed.namespace}/{signed.name}" if signed.namespace else signed.name
+        raise CommandError(
+            f"another object; the approval is about {visible(f'{signed.resource} {place}')}, not about "
+            f"{target.shown}; name that one",
+            exit_code=_REFUSED,
+        )
+    if signed.uid != live.uid:
+        raise CommandError(
+            f"the object was replaced; {target.shown} is a new one of the same name since it was approved; "
+            "ask for another approval",
+            exit_code=_ENDED,
+        )
+    if datetime.now(UTC) >= predicate.expires:
+        raise CommandError(
+            f"the approval has expired; it ended {predicate.expires:%Y-%m-%dT%H:%MZ}; ask for another",
+            exit_code=_ENDED,
+        )
+
+
+def _next_step(out: Output, *, target: Target, approval: Approval) -> None:
+    predicate = approval.statement.predicate
+    requester = visible(predicate.requester.username)
+    until = predicate.expires.astimezone()
+    left = minutes_left(predicate.expires, now=datetime.now(UTC))
+    out.say(f"{requester} may now send the identical request, once, until {until:%H:%M} ({left}).")
+    out.hint("Next:", retry_command(target, operation=predicate.operation, options=dict(predicate.options)))
+
+
+def minutes_left(expires: datetime, *, now: datetime) -> str:
+    """Return ``14 min``, rounded down; ``less than a minute`` below one."""
+    minutes = int((expires - now).total_seconds() // 60)
+    return f"{minutes} min" if minutes >= 1 else "less than a minute"
+
+
+def retry_command(target: Target, *, operation: str, options: dict[str, str | int]) -> str:
+    """Return the kubectl command that makes exactly the approved request."""
+    scope = f" -n {target.namespace}" if target.namespace else ""
+    if operation == "UPDATE":
+        return visible(f"kubectl{scope} replace -f FILE   # {target.typed}, as approved")
+    cascade = str(options.get("propagationPolicy", ""))
+    flag = f" --cascade={cascade.lower()}" if cascade in {"Foreground", "Orphan"} else ""
+    grace = options.get("minGracePeriodSeconds")
+    if grace == 0:
+        flag += " --force --grace-period=0"
+    elif grace is not None:
+        flag += f" --grace-period={grace}"
+    return visible(f"kubectl{scope} delete {target.typed}{flag}")

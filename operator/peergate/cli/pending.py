@@ -1,0 +1,338 @@
+"""The change an approver is asked about, recomputed from the live object as the gate will compute it.
+
+A digest that was handed over is never signed (experience.md §2.2): both come from what the approver's own
+credentials fetched, through the same functions that judge the real request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from peergate.approval.canonical import NotCanonical, TooLarge
+from peergate.approval.change import change_digest, change_id
+from peergate.approval.keyring import Keyring
+from peergate.approval.options import OptionsRefused
+from peergate.approval.projection import project_delete, project_update
+from peergate.approval.statement import Statement
+from peergate.approval.verify import Target as Reviewed
+from peergate.approval.verify import Terms
+from peergate.cli.asker import Asker
+from peergate.cli.discovery import resource_of_kind
+from peergate.cli.kube import ApiError, Cluster, object_path
+from peergate.cli.manifest import kind_of
+from peergate.cli.targets import Target, read_target
+from peergate.cli.text import visible
+from peergate.cli.trust import audience_of, load_keyring, load_policies
+from peergate.errors import CommandError
+from peergate.gate.effects import finding_for
+from peergate.gate.findings import Finding, Situation
+from peergate.gate.matching import Match, match_rules
+from peergate.gate.principal import Agent
+from peergate.gate.snapshot import Account, Snapshot, gate_config
+from peergate.model.change import Change, Effect, Requester
+from peergate.model.names import AGENT_LABEL, OWNER_ANNOTATION, PROTECTED_LABEL, ChangeId, Digest, JsonObject
+from peergate.model.review import Gate, Resource, Review, User
+from peergate.settings import Settings
+
+__all__ = ["Pending", "delete_options_of", "pending_delete", "pending_replace", "standing"]
+
+_CONFLICT: Final = 409
+_FORBIDDEN: Final = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One exact change, not yet approved."""
+
+    target: Target
+    wanted: JsonObject | None
+    """The object as it would be; ``None`` for a deletion."""
+    asker: Asker
+    change: Change
+    digest: Digest
+    id: ChangeId
+    finding: Finding
+    match: Match
+    before: JsonObject
+    """What ``from`` is the digest of."""
+    after: JsonObject | None
+    """What ``to`` is the digest of."""
+    reviewed: Reviewed
+    """The change as the verifier sees it."""
+    snapshot: Snapshot
+    protected: bool
+    """Whether the gate guards this object at all."""
+    unseen: tuple[str, ...]
+    """What the approver may not read and had to be assumed."""
+
+
+def pending_delete(
+    cluster: Cluster,
+    *,
+    target: Target,
+    asker: Asker,
+    options: JsonObject,
+) -> Pending:
+    """Return the deletion of a live object with these DeleteOptions.
+
+    Errors: CommandError when something needed can't be read, or no approval can cover it (exit code 3).
+    """
+    return _pending(cluster, target=target, wanted=None, asker=asker, options=options)
+
+
+def delete_options_of(statement: Statement) -> JsonObject:
+    """Return the DeleteOptions of a request that uses exactly what the statement allows."""
+    signed = statement.predicate.options
+    names = (("propagationPolicy", "propagationPolicy"), ("minGracePeriodSeconds", "gracePeriodSeconds"))
+    return {name: signed[member] for member, name in names if member in signed}
+
+
+def pending_replace(
+    cluster: Cluster,
+    *,
+    manifest: JsonObject,
+    asker: Asker,
+) -> Pending:
+    """Return the replacement of a live object by the manifest, as the server would store it.
+
+    A server-side dry run fills in defaults and runs the mutating webhooks, as the real request will.
+    Errors: CommandError as above; also when there is no such object (a creation needs no approval), and with
+        exit code 6 when it changes while this looks.
+    """
+    kind = kind_of(manifest)
+    resource = resource_of_kind(cluster, kind)
+    metadata = manifest["metadata"]
+    namespace = metadata.get("namespace") or cluster.namespace
+    if resource.namespaced and namespace != cluster.namespace and cluster.namespace_given:
+        raise CommandError(
+            f"two namespaces; the manifest says {visible(str(namespace), limit=80)}, -n says "
+            f"{visible(cluster.namespace, limit=80)}; correct one of them",
+            exit_code=2,
+        )
+    target = read_target(cluster, resource=resource, name=metadata["name"], namespace=str(namespace))
+    wanted = _dry_run(cluster, target=target, manifest=manifest)
+    return _pending(cluster, target=target, wanted=wanted, asker=asker, options=None)
+
+
+def _dry_run(cluster: Cluster, *, target: Target, manifest: JsonObject) -> JsonObject:
+    metadata = dict(manifest["metadata"])
+    if target.namespace:
+        metadata["namespace"] = target.namespace
+    # As kubectl does; and the object that was read is the one that is compared.
+    metadata.setdefault("resourceVersion", target.live["metadata"]["resourceVersion"])
+    body = {**manifest, "metadata": metadata}
+    query = {"dryRun": "All", "fieldManager": "kubectl-replace"}
+    try:
+        return cluster.replace(target.path, body, query=query)
+    except ApiError as error:
+        if error.status == _CONFLICT:
+            raise CommandError(
+                f"{target.shown} changes while you look, or the manifest is of an older version; "
+                "nothing was signed; run the command again, without metadata.resourceVersion in the file",
+                exit_code=6,
+            ) from error
+        if error.status == _FORBIDDEN:
+            raise CommandError(
+                f"can't try the replacement; {error.message}; a dry run needs the right to update the "
+                "object, and an account that is no agent",
+            ) from error
+        raise
+
+
+def _pending(
+    cluster: Cluster,
+    *,
+    target: Target,
+    wanted: JsonObject | None,
+    asker: Asker,
+    options: JsonObject | None,
+) -> Pending:
+    situation, protected, problem = _situation(
+        cluster, target=target, wanted=wanted, asker=asker, options=options
+    )
+    finding = finding_for(situation)
+    if finding.effect is Effect.HARMLESS:
+        raise CommandError(
+            f"nothing to approve; {target.shown} would stay as it is; the agent needs no approval for this",
+            exit_code=2,
+        )
+    if finding.effect is Effect.FORBIDDEN:
+        raise CommandError(
+            f"not approvable; the request {finding.why}; {finding.allowed or 'no signature covers this'}",
+            exit_code=3,
+        )
+    match = match_rules(situation, effect=finding.effect)
+    if not match.rules:
+        raise CommandError(
+            f"nothing to approve; no rule guards {target.shown}; the agent needs no approval for this",
+            exit_code=2,
+        )
+    reviewed = _reviewed(situation, target=target)
+    try:
+        return _computed(
+            target=target,
+            wanted=wanted,
+            asker=asker,
+            finding=finding,
+            match=match,
+            reviewed=reviewed,
+            snapshot=situation.snapshot,
+            protected=protected and bool(match.enforced),
+            unseen=(f"the policies ({problem}); the built-in rule is assumed",) if problem else (),
+        )
+    except (NotCanonical, TooLarge, OptionsRefused) as error:
+        raise CommandError(
+            f"not approvable; {visible(str(error))}; no signature covers this",
+            exit_code=3,
+        ) from error
+
+
+def _situation(
+    cluster: Cluster,
+    *,
+    target: Target,
+    wanted: JsonObject | None,
+    asker: Asker,
+    options: JsonObject | None,
+) -> tuple[Situation, bool, str]:
+    """Return what the gate will be given, whether it guards the object, and why policies can't be read."""
+    policies, problem = load_policies(cluster)
+    labels, protected = _labels(cluster, target)
+    snapshot = Snapshot(
+        config=gate_config(Settings()),
+        audience=audience_of(cluster),
+        keyring=load_keyring(cluster),
+        policies=policies,
+        accounts=_accounts(cluster, target=target, asker=asker, update=wanted is not None),
+        namespaces={target.namespace or target.name: labels},
+    )
+    situation = Situation(
+        review=_review(target, wanted=wanted, asker=asker, options=options),
+        agent=Agent(tag="label", owner=asker.owner, display=asker.requester.username),
+        snapshot=snapshot,
+    )
+    return situation, protected, problem
+
+
+def standing(cluster: Cluster, *, target: Target, asker: Asker) -> tuple[Reviewed, Terms, Keyring]:
+    """Return what an approval of a replacement can be held against when what it becomes is not known.
+
+    The object stands for its own replacement, so that of the digests only ``from`` can be judged.
+    """
+    situation, _, _ = _situation(cluster, target=target, wanted=target.live, asker=asker, options=None)
+    match = match_rules(situation, effect=Effect.REPLACE)
+    return _reviewed(situation, target=target), match.terms, situation.snapshot.keyring
+
+
+def _computed(
+    *,
+    target: Target,
+    wanted: JsonObject | None,
+    asker: Asker,
+    finding: Finding,
+    match: Match,
+    reviewed: Reviewed,
+    snapshot: Snapshot,
+    protected: bool,
+    unseen: tuple[str, ...],
+) -> Pending:
+    kind = target.resource.kind
+    change = reviewed.change(match.projection)
+    before: JsonObject
+    after: JsonObject | None
+    if wanted is None:
+        before, after = project_delete(target.live, kind=kind, projection=match.projection), None
+    else:
+        before, after = project_update(target.live, wanted, kind=kind)
+    full = change_digest(change)
+    return Pending(
+        target=target,
+        wanted=wanted,
+        asker=asker,
+        change=change,
+        digest=full,
+        id=change_id(full),
+        finding=finding,
+        match=match,
+        before=before,
+        after=after,
+        reviewed=reviewed,
+        snapshot=snapshot,
+        protected=protected,
+        unseen=unseen,
+    )
+
+
+def _review(target: Target, *, wanted: JsonObject | None, asker: Asker, options: JsonObject | None) -> Review:
+    """Return the review the API server will send for the real request."""
+    kind = target.resource.kind
+    return Review(
+        gate=Gate.NAMESPACED if target.resource.namespaced else Gate.CLUSTER,
+        uid="-",
+        operation="DELETE" if wanted is None else "UPDATE",
+        kind=kind,
+        resource=Resource(group=kind.group, version=kind.version, resource=target.resource.plural),
+        subresource="",
+        name=target.name,
+        namespace=target.namespace,
+        user=User(username=asker.requester.username, uid=asker.requester.uid, groups=frozenset()),
+        object=wanted,
+        old_object=target.live,
+        options=options,
+        dry_run=False,
+    )
+
+
+def _reviewed(situation: Situation, *, target: Target) -> Reviewed:
+    review = situation.review
+    return Reviewed(
+        audience=situation.snapshot.audience,
+        operation="DELETE" if review.operation == "DELETE" else "UPDATE",
+        object=target.ref,
+        requester=Requester(username=review.user.username, uid=review.user.uid),
+        requester_owner=situation.agent.owner,
+        kind=review.kind,
+        old=target.live,
+        new=review.object,
+        options=review.options,
+    )
+
+
+def _labels(cluster: Cluster, target: Target) -> tuple[dict[str, str], bool]:
+    """Return the labels that decide about protection, and whether the gate guards the object."""
+    kind = target.resource.kind
+    if not target.namespace:
+        labels = dict(target.live["metadata"].get("labels") or {})
+        is_namespace = (kind.group, kind.kind) == ("", "Namespace")
+        return labels, not is_namespace or labels.get(PROTECTED_LABEL) == "true"
+    path = object_path(group="", version="v1", resource="namespaces", namespace="", name=target.namespace)
+    labels = dict(cluster.get(path)["metadata"].get("labels") or {})
+    return labels, labels.get(PROTECTED_LABEL) == "true"
+
+
+def _accounts(
+    cluster: Cluster,
+    *,
+    target: Target,
+    asker: Asker,
+    update: bool,
+) -> dict[tuple[str, str], Account]:
+    """Return the accounts that the gate's rules about identities look at.
+
+    The requester's, and for an update those of the namespace, since a workload may change its account.
+    """
+    accounts: dict[tuple[str, str], Account] = {}
+    if update and target.namespace:
+        path = object_path(group="", version="v1", resource="serviceaccounts", namespace=target.namespace)
+        for item in cluster.get(path).get("items") or []:
+            metadata = item["metadata"]
+            accounts[target.namespace, metadata["name"]] = Account(
+                uid=metadata["uid"],
+                tagged=(metadata.get("labels") or {}).get(AGENT_LABEL) == "true",
+                owner=(metadata.get("annotations") or {}).get(OWNER_ANNOTATION, ""),
+            )
+    name = User(username=asker.requester.username, uid="", groups=frozenset()).service_account
+    if name is not None:
+        accounts[name] = Account(uid=asker.requester.uid, tagged=True, owner=asker.owner)
+    return accounts

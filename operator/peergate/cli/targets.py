@@ -1,0 +1,117 @@
+"""The object a command is about: read from the command line, then live from the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peergate.cli.discovery import ApiResource, resource_of_type
+from peergate.cli.kube import Cluster, object_path
+from peergate.cli.text import visible
+from peergate.errors import CommandError
+from peergate.model.change import ObjectRef
+from peergate.model.names import JsonObject
+
+__all__ = ["Target", "find_target", "named", "read_target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One live object."""
+
+    resource: ApiResource
+    live: JsonObject
+
+    @property
+    def name(self) -> str:
+        """Return the object's name."""
+        return str(self.live["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Return the object's namespace, empty at cluster scope."""
+        return str(self.live["metadata"].get("namespace", ""))
+
+    @property
+    def typed(self) -> str:
+        """Return ``statefulset/db``, as one writes it on the command line."""
+        return f"{self.resource.short_name}/{self.name}"
+
+    @property
+    def shown(self) -> str:
+        """Return ``StatefulSet shop/db``, as one reads it."""
+        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return visible(f"{self.resource.kind.kind} {place}")
+
+    @property
+    def path(self) -> str:
+        """Return the object's path in the API."""
+        kind = self.resource.kind
+        return object_path(
+            group=kind.group,
+            version=kind.version,
+            resource=self.resource.plural,
+            namespace=self.namespace,
+            name=self.name,
+        )
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Return the object's identity, as an approval binds it."""
+        return ObjectRef(
+            group=self.resource.kind.group,
+            version=self.resource.kind.version,
+            resource=self.resource.plural,
+            subresource="",
+            namespace=self.namespace,
+            name=self.name,
+            uid=str(self.live["metadata"]["uid"]),
+        )
+
+
+def named(words: Sequence[str]) -> tuple[str, str]:
+    """Return (TYPE, NAME) of ``TYPE/NAME`` or ``TYPE NAME``.
+
+    Errors: CommandError with exit code 2 for anything else.
+    """
+    if len(words) == 1:
+        kind, slash, name = words[0].partition("/")
+        if slash and kind and name and "/" not in name:
+            return kind, name
+    elif len(words) == 2 and "/" not in "".join(words):  # noqa: PLR2004 - a type and a name
+        return words[0], words[1]
+    shown = visible(" ".join(words), limit=120)
+    raise CommandError(
+        f"which object?; {shown!r} is not TYPE/NAME; write it like statefulset/db",
+        exit_code=2,
+    )
+
+
+def find_target(cluster: Cluster, *, words: Sequence[str], namespace: str | None = None) -> Target:
+    """Return the live object that the words name, in the namespace given, else in the command line's.
+
+    Errors: as ``named``; CommandError for an unknown type, for an object that is not there or not readable.
+    """
+    kind, name = named(words)
+    resource = resource_of_type(cluster, kind)
+    return read_target(cluster, resource=resource, name=name, namespace=namespace or cluster.namespace)
+
+
+def read_target(cluster: Cluster, *, resource: ApiResource, name: str, namespace: str) -> Target:
+    """Return the live object of this resource and name; errors as ``find_target``."""
+    scope = namespace if resource.namespaced else ""
+    path = object_path(
+        group=resource.kind.group,
+        version=resource.kind.version,
+        resource=resource.plural,
+        namespace=scope,
+        name=name,
+    )
+    live = cluster.find(path)
+    if live is None:
+        where = f"namespace {visible(scope, limit=80)}" if scope else "the cluster"
+        raise CommandError(
+            f"no {resource.short_name} {visible(name, limit=260)} in {where}; nothing to decide; "
+            "check the name, -n and --context",
+        )
+    return Target(resource=resource, live=live)
