@@ -1,0 +1,77 @@
+# One entry for everything. The first use of a target sets up .venv; whatever needs a cluster gets its programs
+# first (tests/harness/binaries.py).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Compiled modules make the operator start in a third of the time.
+unexport PYTHONDONTWRITEBYTECODE
+# No virtual environment but our own, and no module path but our own.
+unexport VIRTUAL_ENV PYTHONHOME
+export PYTHONPATH := operator:.
+
+READY := .venv/.ready
+PYTHON := .venv/bin/python
+TESTED := tests/harness tests/conftest.py
+ARGS ?=
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(READY) programs ## play the whole story on a development cluster, narrated
+	@$(PYTHON) -m tests.demo $(ARGS)
+
+.PHONY: test
+test: $(READY) programs ## run the tests, but for the slow ones (ARGS="-k name" picks)
+	@$(PYTHON) -m pytest -n 2 -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) programs ## run every test
+	@$(PYTHON) -m pytest -n 2 $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## check format, rules, types and the direction of imports
+	@.venv/bin/ruff format --check --quiet . || { echo "error: not formatted; .venv/bin/ruff format . mends it" >&2; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@MYPYPATH=.:operator .venv/bin/mypy --explicit-package-bases $(TESTED)
+	@.venv/bin/lint-imports
+
+.PHONY: bench
+bench: $(READY) programs ## measure latency, throughput and memory
+	@$(PYTHON) -m tests.perf.bench $(ARGS)
+
+.PHONY: generate
+generate: $(READY) ## write the generated files anew
+	@$(PYTHON) -m tests.tools.generate
+
+.PHONY: verify
+verify: $(READY) ## fail if a generated file is not what would be written
+	@$(PYTHON) -m tests.tools.generate --check
+
+.PHONY: up
+up: $(READY) programs ## leave a development cluster running, Peergate in front of it, its files in .dev/
+	@$(PYTHON) -m tests.harness.dev up
+
+.PHONY: down
+down: $(READY) ## stop it and remove .dev/
+	@$(PYTHON) -m tests.harness.dev down
+
+.PHONY: setup
+setup: $(READY) ## make .venv from the locked dependencies
+
+.PHONY: clean
+clean: ## stop the development cluster; remove .venv and what tools left (the cache of programs stays)
+	@if [ -e .dev ] && [ -e $(READY) ]; then $(PYTHON) -m tests.harness.dev down; fi
+	@rm -rf .venv .dev build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	@find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: programs
+programs: $(READY)
+	@$(PYTHON) -m tests.harness.binaries > /dev/null
+
+$(READY): tests/requirements.lock pyproject.toml
+	@tests/harness/setup.sh
