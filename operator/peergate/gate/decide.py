@@ -42,29 +42,26 @@ def decide(*, review: Review, snapshot: Snapshot, now: datetime) -> Decision:
     if review.gate is Gate.RESOURCES:
         return resources.check(review=review, snapshot=snapshot)
     principal = identify(review.user, snapshot=snapshot)
-    match principal:
-        case NotAgent():
-            return Allow(reason="not-agent")
-        case Unverified(agent=agent):
-            situation = Situation(review=review, agent=agent, snapshot=snapshot)
-            return barred(
-                situation,
-                code=Code.REQUESTER_UNVERIFIED,
-                why="is sent under an account name whose uid is not the live account's",
-                allowed="the account itself sends it, with a token of its own.",
-                facts=_facts(agent),
-            )
-        case Agent():
-            situation = Situation(review=review, agent=principal, snapshot=snapshot)
-            try:
-                return _judge(situation, now=now)
-            except (NotCanonical, RecursionError):
-                # RecursionError: comparing two objects that are nested deeper than Python walks.
-                why = "holds a value that has no canonical form, so nobody could sign it"
-                return barred(situation, code=Code.OBJECT_NOT_CANONICAL, why=why, facts=_facts(principal))
-            except TooLarge:
-                why = "is larger than what an approval can bind (2 MiB)"
-                return barred(situation, code=Code.OBJECT_TOO_LARGE, why=why, facts=_facts(principal))
+    if isinstance(principal, NotAgent):
+        return Allow(reason="not-agent")
+    if isinstance(principal, Unverified):
+        return barred(
+            Situation(review=review, agent=principal.agent, snapshot=snapshot),
+            code=Code.REQUESTER_UNVERIFIED,
+            why="is sent under an account name whose uid is not the live account's",
+            allowed="the account itself sends it, with a token of its own.",
+            facts=_facts(principal.agent),
+        )
+    situation = Situation(review=review, agent=principal, snapshot=snapshot)
+    try:
+        return _judge(situation, now=now)
+    except (NotCanonical, RecursionError):
+        # RecursionError: comparing two objects that are nested deeper than Python walks.
+        why = "holds a value that has no canonical form, so nobody could sign it"
+        return barred(situation, code=Code.OBJECT_NOT_CANONICAL, why=why, facts=_facts(principal))
+    except TooLarge:
+        why = "is larger than what an approval can bind (2 MiB)"
+        return barred(situation, code=Code.OBJECT_TOO_LARGE, why=why, facts=_facts(principal))
 
 
 def refuse_unavailable(*, review: Review, snapshot: Snapshot | None, code: Code) -> Decision:

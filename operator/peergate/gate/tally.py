@@ -59,25 +59,16 @@ def tally_of(
     counting: list[Verified] = []
     failed: list[tuple[int, str, NotCounted, datetime | None]] = []
     for outcome in found:
-        match outcome:
-            case Refused():
-                expires = outcome.expires
-                failed.append(
-                    (
-                        outcome.step,
-                        outcome.payload or "",
-                        _not_counted(outcome, outcome.code, keyring=keyring),
-                        expires,
-                    )
-                )
-            case Verified() if outcome.payload in spent:
-                note = _not_counted(outcome, Code.ALREADY_USED, keyring=keyring)
-                failed.append((_LEDGER_STEP, outcome.payload, note, spent[outcome.payload]))
-            case Verified() if not any(eligible(outcome, rule=rule) for rule in rules):
-                note = _not_counted(outcome, Code.APPROVER_NOT_ELIGIBLE, keyring=keyring)
-                failed.append((_ELIGIBILITY_STEP, outcome.payload, note, None))
-            case Verified():
-                counting.append(outcome)
+        if isinstance(outcome, Refused):
+            step, code, ended = outcome.step, outcome.code, outcome.expires
+        elif outcome.payload in spent:
+            step, code, ended = _LEDGER_STEP, Code.ALREADY_USED, spent[outcome.payload]
+        elif not any(eligible(outcome, rule=rule) for rule in rules):
+            step, code, ended = _ELIGIBILITY_STEP, Code.APPROVER_NOT_ELIGIBLE, None
+        else:
+            counting.append(outcome)
+            continue
+        failed.append((step, outcome.payload or "", _not_counted(outcome, code, keyring=keyring), ended))
     counting.sort(key=lambda approval: approval.payload)
     failed.sort(key=lambda entry: (-entry[0], entry[1], entry[2].slot, entry[2].code))
     return Tally(

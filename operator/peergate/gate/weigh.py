@@ -20,6 +20,7 @@ from peergate.gate.shape import mapping, text
 from peergate.gate.tally import Tally, best_of_each, tally_of
 from peergate.model.change import ObjectRef, Requester
 from peergate.model.decision import Allow, Code, Decision, Facts, Hold, NotCounted
+from peergate.model.names import Digest
 from peergate.model.review import Review
 
 __all__ = ["weigh"]
@@ -53,7 +54,7 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
         )
     digest = change_digest(change)
     facts = dataclasses.replace(facts, change=change, change_digest=digest, change_id=change_id(digest))
-    filed = _filed(situation, facts=facts)
+    filed = _filed(situation, digest=digest)
     if filed is not None and filed.rejection is not None and now < filed.rejection.until:
         return refusal(Refusal(situation=situation, code=Code.CHANGE_REJECTED, facts=facts, filed=filed))
     carried = _carried(situation, filed=filed)
@@ -99,12 +100,10 @@ def _target(situation: Situation) -> Target:
     )
 
 
-def _filed(situation: Situation, *, facts: Facts) -> FiledRequest | None:
+def _filed(situation: Situation, *, digest: Digest) -> FiledRequest | None:
     """Return the filed request of this very change: same name, same full digest of what it records."""
-    if facts.change_id is None:
-        return None
-    filed = situation.snapshot.requests.get((request_namespace(situation), facts.change_id))
-    return filed if filed is not None and filed.change == facts.change_digest else None
+    filed = situation.snapshot.requests.get((request_namespace(situation), change_id(digest)))
+    return filed if filed is not None and filed.change == digest else None
 
 
 def _carried(situation: Situation, *, filed: FiledRequest | None) -> Collected:

@@ -84,7 +84,6 @@ def compose(
             return text
         if kept_steps:
             kept_steps.pop()
-        elif kept_facts:
-            kept_facts.pop()
         else:
-            return text[:TEXT_BYTES]
+            # Line 1, the boundary and the facts alone stay below the limit; these can't.
+            kept_facts.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -664,6 +665,16 @@ def test_an_admitted_change_names_what_admitted_it():
     assert (facts.agent_tag, facts.owner) == ("label", "team-platform")
     assert facts.change == change_of(review("UPDATE", old=WEB, new=NEW_WEB))
     assert facts.change_id == change_id(facts.change_digest)
+
+
+@pytest.mark.parametrize("slots", [("a", "b"), ("b", "a")])
+def test_a_spoilt_copy_of_an_approval_does_not_hide_it(slots):
+    subject = review("DELETE", old=WEB)
+    envelope = sign(change_of(subject))
+    spoilt = json.dumps({**json.loads(envelope), "signatures": [{"sig": "AAAA"}]})
+    annotations = {f"{SLOT}{slots[0]}": envelope, f"{SLOT}{slots[1]}": spoilt}
+    subject = review("DELETE", old=changed(WEB, "metadata", "annotations", to=annotations))
+    assert outcome_of(decide(review=subject, snapshot=snapshot(approvers=APPROVERS), now=NOW)) == "approved"
 
 
 def test_mode_warn_sends_one_warning():

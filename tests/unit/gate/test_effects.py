@@ -296,6 +296,15 @@ CASES = {
         HARMLESS,
         "",
     ),
+    "a second approval beside the first": (
+        review(
+            "UPDATE",
+            old=annotated(REQUEST, **{SLOT: "{}"}),
+            new=annotated(REQUEST, **{SLOT: "{}", "approval.peergate.dev/v1.bob": "{}"}),
+        ),
+        HARMLESS,
+        "",
+    ),
     "a reason of 513 characters is Forbidden": (
         review("UPDATE", old=REQUEST, new=annotated(REQUEST, **{"peergate.dev/reason": "x" * 513})),
         FORBIDDEN,
