@@ -163,7 +163,7 @@ class Client:
                         )
                     yield _events(response, endpoint)
                 finally:
-                    response.close()
+                    _abort(response)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"the watch of {endpoint.resource} broke", context=repr(error)) from error
 
@@ -341,6 +341,14 @@ class Client:
                 raise Unavailable("the credentials can't be read again", context=str(error)) from error
             self._configuration.api_key = fresh.api_key
             self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of an unfinished response at once: a silent server would not answer a goodbye."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def _url(path: str, query: Mapping[str, str]) -> str:

@@ -1,0 +1,170 @@
+"""Everything the operator does besides answering reviews: what runs, and what wakes what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from peergate.cluster.client import Client
+from peergate.cluster.endpoints import SECRETS
+from peergate.cluster.lease import Elector, LeaseTiming
+from peergate.cluster.ledger import sweep
+from peergate.cluster.reflector import Reflector, Source
+from peergate.cluster.snapshots import Snapshots
+from peergate.control.announce import Announcer
+from peergate.control.approvers import ApproverStatuses
+from peergate.control.certificates import CertificateKeeping, Tls
+from peergate.control.configuration import ConfigurationKeeping
+from peergate.control.keeping import Keeper, Pace
+from peergate.control.policies import PolicyStatuses
+from peergate.model.names import JsonObject
+from peergate.observe.metrics import Metrics
+from peergate.settings import Settings
+
+__all__ = ["Housekeeping"]
+
+_SWEEP_PACE: Final = Pace(every=300.0)
+
+
+class Housekeeping:
+    """The caches, the election and the keepers of one replica."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        snapshots: Snapshots,
+        *,
+        metrics: Metrics,
+        identity: str,
+        tls: Tls | None = None,
+        lease: LeaseTiming | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Put the parts together; nothing runs yet.
+
+        ``tls`` is given where certificates are self-signed; else they are somebody else's task, and so is the
+        CA bundle.
+        """
+        self._client = client
+        self._settings = settings
+        self._snapshots = snapshots
+        self._keepers: list[Keeper] = []
+        pace = pace or Pace()
+        self.elector = Elector(
+            client,
+            namespace=settings.namespace,
+            identity=identity,
+            timing=lease or LeaseTiming(),
+            on_change=self._on_leader_change,
+        )
+        leads = self.elector.leads
+        self.configuration = ConfigurationKeeping(
+            client,
+            settings,
+            snapshots,
+            leads=leads,
+            metrics=metrics,
+            ca_bundle=self._ca_bundle,
+            announce=Announcer(client, namespace=settings.namespace, identity=identity).announce,
+        )
+        self.certificates = (
+            CertificateKeeping(
+                client,
+                tls,
+                namespace=settings.namespace,
+                name=settings.tls.secret,
+                leads=leads,
+                published=lambda: self.configuration.published,
+                metrics=metrics,
+                utc_now=_utc_now,
+            )
+            if tls is not None
+            else None
+        )
+        self._configuration_keeper = self._keep("webhook configuration", self.configuration.step, pace=pace)
+        if self.certificates is not None:
+            self._certificate_keeper = self._keep("certificate", self._certificate_step, pace=pace)
+        statuses = (
+            self._keep(
+                "policy status",
+                PolicyStatuses(client, snapshots, leads=leads, metrics=metrics).step,
+                pace=pace,
+            ),
+            self._keep(
+                "approver status",
+                ApproverStatuses(client, snapshots, leads=leads, metrics=metrics).step,
+                pace=pace,
+            ),
+        )
+        self._keep("ledger sweep", self._sweep, pace=_SWEEP_PACE)
+        for keeper in (self._configuration_keeper, *statuses):
+            snapshots.subscribe(keeper.wake)
+
+    def configuration_changed(self) -> None:
+        """Have the live webhook configuration looked at soon."""
+        self._configuration_keeper.wake()
+
+    @property
+    def bugs(self) -> int:
+        """Return how many steps ended in an error that nobody foresaw."""
+        return sum(keeper.bugs for keeper in self._keepers)
+
+    async def run(self) -> None:
+        """Run all of it until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._snapshots.run(), name="caches")
+            group.create_task(self.elector.run(), name="election")
+            if self.certificates is not None:
+                group.create_task(self._watch_secret().run(), name="cache of the certificate")
+            for keeper in self._keepers:
+                group.create_task(keeper.run(), name="keeper")
+
+    def _keep(self, name: str, step: Callable[[], Awaitable[bool]], *, pace: Pace) -> Keeper:
+        keeper = Keeper(name, step, pace=pace)
+        self._keepers.append(keeper)
+        return keeper
+
+    def _on_leader_change(self, _: bool) -> None:  # noqa: FBT001 - as the elector calls it
+        for keeper in self._keepers:
+            keeper.wake()
+
+    def _ca_bundle(self) -> bytes | None:
+        return self.certificates.ca_bundle() if self.certificates is not None else None
+
+    async def _certificate_step(self) -> bool:
+        assert self.certificates is not None  # noqa: S101 - this step runs only where it is
+        before = self.certificates.serving
+        wrote = await self.certificates.step()
+        if self.certificates.serving != before:
+            self._configuration_keeper.wake()
+        return wrote
+
+    def _watch_secret(self) -> Reflector[str]:
+        """Return a cache that holds nothing of the Secret but its version, and wakes who reads it."""
+
+        def version(document: JsonObject) -> str:
+            return str(document["metadata"].get("resourceVersion"))
+
+        return Reflector(
+            self._client,
+            Source(
+                SECRETS,
+                version,
+                namespace=self._settings.namespace,
+                field_selector=f"metadata.name={self._settings.tls.secret}",
+                metadata_only=True,
+            ),
+            on_change=self._certificate_keeper.wake,
+        )
+
+    async def _sweep(self) -> bool:
+        if self.elector.leads():
+            await sweep(self._client, namespace=self._settings.namespace, now=_utc_now())
+        return False
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,211 @@
+"""ProtectionPolicy status: whether it is valid, whether anybody can satisfy it, and where it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from peergate.approval.keyring import Keyring, RegisteredApprover
+from peergate.cluster.caches import PolicyRecord
+from peergate.cluster.client import Client
+from peergate.cluster.endpoints import POLICIES
+from peergate.cluster.snapshots import Snapshots
+from peergate.control.status import Finding, conditions_of, short_list, write_status
+from peergate.gate.policies import CompiledPolicy, CompiledRule
+from peergate.gate.selectors import Labels, matches
+from peergate.gate.snapshot import Snapshot
+from peergate.model.names import JsonObject
+from peergate.model.policy import LabelSelector
+from peergate.observe.metrics import Metrics
+
+__all__ = ["Census", "PolicyStatuses", "policy_findings", "policy_status"]
+
+_NAMESPACES_MOST: Final = 10_000
+_LOOK_AGAIN: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Eligible:
+    approvers: int
+    humans: int
+    owners: int
+
+
+class Census:
+    """How many approvers there are of each sort; counted once for all policies."""
+
+    def __init__(self, keyring: Keyring, *, now: datetime) -> None:
+        self._keyring = keyring
+        self._now = now
+        self._counted: dict[tuple[tuple[str, ...], bool], _Eligible] = {}
+
+    def shortage(self, rule: CompiledRule) -> str:
+        """Return in words why nobody can satisfy a rule with the approvers there are; empty if they can.
+
+        Source: approval-format.md §8, with every eligible approver signing. Does not look at who requests:
+        an approver who is the requester, or an agent of the same owner, may still be one too few.
+        """
+        wanted = rule.rule.approvals
+        there = self._eligible(wanted.from_groups, hardware=wanted.hardware_keys)
+        whose = f" in {short_list(wanted.from_groups)}" if wanted.from_groups else ""
+        whose += " with a hardware key" if wanted.hardware_keys else ""
+        if there.approvers < wanted.required:
+            return f"Rule {rule.name} needs {wanted.required} approvers{whose}; there are {there.approvers}."
+        if there.humans < wanted.min_humans:
+            return f"Rule {rule.name} needs {wanted.min_humans} humans{whose}; there are {there.humans}."
+        if wanted.distinct_owners and there.owners < wanted.required:
+            return (
+                f"Rule {rule.name} needs approvers{whose} of {wanted.required} owners;"
+                f" there are {there.owners}."
+            )
+        return ""
+
+    def _eligible(self, groups: tuple[str, ...], *, hardware: bool) -> _Eligible:
+        found = self._counted.get((groups, hardware))
+        if found is None:
+            able = [
+                approver
+                for approver in self._keyring.approvers.values()
+                if _can_sign(approver, hardware=hardware, now=self._now)
+                and (not groups or not approver.groups.isdisjoint(groups))
+            ]
+            found = self._counted[groups, hardware] = _Eligible(
+                approvers=len(able),
+                humans=sum(approver.class_ == "human" for approver in able),
+                owners=len({approver.owner for approver in able}),
+            )
+        return found
+
+
+def policy_findings(
+    policy: CompiledPolicy,
+    *,
+    census: Census,
+    namespaces: Mapping[str, Labels],
+    protected_label: str,
+) -> list[Finding]:
+    """Return the conditions ``Ready`` and ``NamespaceNotProtected``."""
+    if policy.problem:
+        ready = Finding(
+            "Ready",
+            holds=False,
+            reason="Invalid",
+            message=f"{policy.problem}. It is read at its strictest: nothing satisfies it.",
+        )
+    else:
+        short = [sentence for rule in policy.rules if (sentence := census.shortage(rule))]
+        ready = (
+            Finding("Ready", holds=False, reason="Unsatisfiable", message=" ".join(short))
+            if short
+            else Finding("Ready", holds=True, reason="Valid")
+        )
+    unprotected = _selected_by_name(policy, namespaces, protected_label=protected_label)
+    return [
+        ready,
+        Finding(
+            "NamespaceNotProtected",
+            holds=bool(unprotected),
+            reason="Unprotected" if unprotected else "AllProtected",
+            message=(
+                f"It selects {short_list(unprotected)}, not labelled {protected_label}=true,"
+                " where it has no effect."
+                if unprotected
+                else ""
+            ),
+        ),
+    ]
+
+
+def policy_status(record: PolicyRecord, *, snapshot: Snapshot, census: Census, now: datetime) -> JsonObject:
+    """Return the status a ProtectionPolicy should have."""
+    label = snapshot.config.protected_label
+    findings = policy_findings(
+        record.compiled,
+        census=census,
+        namespaces=snapshot.namespaces,
+        protected_label=label,
+    )
+    replaced = sorted(
+        name
+        for name, labels in snapshot.namespaces.items()
+        if labels.get(label) == "true" and matches(record.compiled.namespaces, labels)
+    )
+    return {
+        "conditions": conditions_of(findings, seen=record.status, now=now),
+        "namespaces": replaced[:_NAMESPACES_MOST],
+    }
+
+
+class PolicyStatuses:
+    """Keeps the status of every ProtectionPolicy."""
+
+    def __init__(
+        self,
+        client: Client,
+        snapshots: Snapshots,
+        *,
+        leads: Callable[[], bool],
+        metrics: Metrics,
+    ) -> None:
+        self._client = client
+        self._snapshots = snapshots
+        self._leads = leads
+        self._metrics = metrics
+        self._basis: tuple[object, ...] = ()
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+
+    async def step(self) -> bool:
+        """Write every status that is not as it should be; tell whether any was written.
+
+        Policies meet namespaces here, which is the one product of two numbers that grow: it is computed only
+        when either changed, or the keyring, and never so long that reviews wait. Errors: Unavailable.
+        """
+        if not self._snapshots.synced:
+            return False
+        now = datetime.now(UTC)
+        snapshot, cache = self._snapshots.snapshot(), self._snapshots.caches.policies
+        basis = (snapshot.keyring, self._snapshots.caches.namespaces.changes, cache.changes, self._leads())
+        if basis == self._basis and now < self._looked_at + _LOOK_AGAIN:
+            return False
+        census = Census(snapshot.keyring, now=now)
+        ready: dict[str, bool] = {}
+        wrote = False
+        for (_, name), record in cache.values().items():
+            await asyncio.sleep(0)
+            wanted = policy_status(record, snapshot=snapshot, census=census, now=now)
+            ready[name] = wanted["conditions"][0]["status"] == "True"
+            if self._leads():
+                wrote |= await write_status(
+                    self._client, POLICIES, name=name, seen=record.status, wanted=wanted
+                )
+        self._metrics.policies(ready)
+        self._basis, self._looked_at = basis, now
+        return wrote
+
+
+def _can_sign(approver: RegisteredApprover, *, hardware: bool, now: datetime) -> bool:
+    return not approver.disabled and any(
+        not key.record.disabled
+        and (key.record.not_after is None or now < key.record.not_after)
+        and (not hardware or key.public.is_hardware)
+        for key in approver.keys
+    )
+
+
+def _selected_by_name(
+    policy: CompiledPolicy,
+    namespaces: Mapping[str, Labels],
+    *,
+    protected_label: str,
+) -> Iterable[str]:
+    """Return the unprotected namespaces that the policy means; one that selects all means the protected."""
+    if policy.namespaces == LabelSelector():
+        return ()
+    return [
+        name
+        for name, labels in namespaces.items()
+        if labels.get(protected_label) != "true" and matches(policy.namespaces, labels)
+    ]
