@@ -93,6 +93,26 @@ DROP = object()
 """As a value of a change: the member is removed."""
 SK_APPLICATION = b"ssh:"
 
+VECTOR_PAYLOAD = (
+    b'{"_type":"https://in-toto.io/Statement/v1",'
+    b'"subject":[{"name":"apps/v1/deployments/prod/payments-api",'
+    b'"digest":{"sha256":"b30b2af51e2c1f065dacc7ba6c67a28f9abec77f3c252118cad3e2c48de4ead2"}}],'
+    b'"predicateType":"https://peergate.dev/peer-approval/v1",'
+    b'"predicate":{"audience":"k8s:6f2c0d8e-7c42-4a58-9a0a-2d7b5d0c8f11","operation":"UPDATE",'
+    b'"object":{"group":"apps","version":"v1","resource":"deployments","subresource":"",'
+    b'"namespace":"prod","name":"payments-api","uid":"0a6b2a52-6e13-4a5e-8f5b-7b4b7f6a6d90"},'
+    b'"requester":{"username":"system:serviceaccount:agents:refactor-bot",'
+    b'"uid":"b7a2c1d0-3f0e-4a4b-9c9c-5d1f0a9be201"},"approver":"alice@example.com",'
+    b'"projection":"k8s-projection/v1",'
+    b'"from":{"sha256":"b30b2af51e2c1f065dacc7ba6c67a28f9abec77f3c252118cad3e2c48de4ead2"},'
+    b'"to":{"sha256":"769eb382736d8d03091a81a9d19087bff6ec28db5bcb243296b88d17e332a61c"},"ignore":[],'
+    b'"options":{},"issuedAt":"2026-11-23T11:50:00Z","expires":"2026-11-23T12:05:00Z",'
+    b'"nonce":"q83vEjRWeJCrze8SNFZ4kA","reason":"CHG-10423: image 1.4 to 1.5, diff reviewed"}}'
+)
+"""The payload of the format's own vector; its key is RFC 8032 section 7.1 TEST 1."""
+VECTOR_KEY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+VECTOR_SIG = "4r7b20FCAtB5voo5VMc8JbPTsH9WY9HR/LAxjSO9lKiZQIyNMiFtMgGy3skRotdseA3ga1XKa179dGk1vid0Dg=="
+
 
 @dataclass(frozen=True)
 class MadeKey:
