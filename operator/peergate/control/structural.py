@@ -35,6 +35,24 @@ _KEPT: Final = (
 )
 """Keywords taken as they are, in the order in which they are written."""
 
+_EXTENSION: Final = "x-kubernetes-"
+_KNOWN: Final = frozenset(
+    {
+        *_KEPT,
+        "properties",
+        "additionalProperties",
+        "items",
+        "title",
+        "$defs",
+        "propertyNames",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-validations",
+    }
+)
+
 _SOURCE: Final = re.compile(r" \([a-z-]+\.md[^)]*\)")
 """What a docstring says about its source is for readers of the code."""
 
@@ -75,25 +93,6 @@ def _structural(schema: Mapping[str, Any], *, definitions: Mapping[str, Any]) ->
     return result
 
 
-_EXTENSION: Final = "x-kubernetes-"
-_KNOWN: Final = frozenset(
-    {
-        *_KEPT,
-        "properties",
-        "additionalProperties",
-        "items",
-        "title",
-        "$defs",
-        "propertyNames",
-        "x-kubernetes-int-or-string",
-        "x-kubernetes-list-map-keys",
-        "x-kubernetes-list-type",
-        "x-kubernetes-preserve-unknown-fields",
-        "x-kubernetes-validations",
-    }
-)
-
-
 def _resolved(schema: Mapping[str, Any], *, definitions: Mapping[str, Any]) -> JsonObject:
     """Return the schema with its reference and its ``null`` alternative merged in; what is nearer wins."""
     near = dict(schema)
@@ -101,9 +100,10 @@ def _resolved(schema: Mapping[str, Any], *, definitions: Mapping[str, Any]) -> J
         name = near.pop("$ref").removeprefix("#/$defs/")
         return {**_resolved(definitions[name], definitions=definitions), **near}
     if "anyOf" in near:
-        alternatives = near.pop("anyOf")
-        [only] = [alternative for alternative in alternatives if alternative != {"type": "null"}]
-        return {**_resolved(only, definitions=definitions), **near, "nullable": True}
+        others = [alternative for alternative in near["anyOf"] if alternative != {"type": "null"}]
+        if len(others) == 1:
+            del near["anyOf"]
+            return {**_resolved(others[0], definitions=definitions), **near, "nullable": True}
     if "patternProperties" in near:  # a map with restricted keys; the restriction must be a rule
         [near["additionalProperties"]] = near.pop("patternProperties").values()
     return near

@@ -1,0 +1,84 @@
+"""The manifests that people wrote: the examples can be read, the rights stay few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.tools.generate import ROOT
+
+from peergate.approval.keyring import build_keyring
+from peergate.gate.policies import compile_policy
+from peergate.model.approver import ApproverSpec
+from peergate.settings import Settings
+
+_MANIFESTS = ROOT / "manifests"
+_RBAC = _MANIFESTS / "rbac.yaml"
+
+
+def test_the_example_policy_is_read_as_it_is() -> None:
+    [document] = _documents(_MANIFESTS / "policy.example.yaml")
+    compiled = compile_policy(document)
+    assert compiled.problem == ""
+    assert len(compiled.rules) == 2
+
+
+def test_the_example_approver_has_a_usable_key() -> None:
+    [document] = _documents(_MANIFESTS / "approver.example.yaml")
+    keyring = build_keyring({document["metadata"]["name"]: ApproverSpec.model_validate(document["spec"])})
+    assert not any(keyring.problems.values())
+
+
+def test_rights_are_spelt_out() -> None:
+    rules = [rule for document in _documents(_RBAC) for rule in document.get("rules") or []]
+    assert rules
+    for rule in rules:
+        for member in ("apiGroups", "resources", "verbs"):
+            assert "*" not in rule[member], rule
+        assert {"impersonate", "bind", "escalate", "deletecollection"}.isdisjoint(rule["verbs"])
+        assert not any(resource.startswith("serviceaccounts/") for resource in rule["resources"])
+
+
+def test_what_is_aggregated_is_only_read() -> None:
+    for document in _documents(_RBAC):
+        if "peergate.dev/aggregate-to-filing" in document["metadata"].get("labels", {}):
+            for rule in document["rules"]:
+                assert rule["verbs"] == ["get"]
+                assert not any("/" in resource for resource in rule["resources"])
+
+
+def test_every_right_of_the_operator_says_why() -> None:
+    lines = [line.strip() for line in _RBAC.read_text(encoding="utf-8").splitlines()]
+    filing = next(number for number, line in enumerate(lines) if "before it files" in line)
+    for number, line in enumerate(lines[:filing]):
+        if line.startswith("- apiGroups:"):
+            above = lines[number - 1]
+            again = above.startswith("verbs:") and lines[number + 1] == lines[number - 2]
+            assert above.startswith("#") or again, line
+
+
+def test_names_are_those_of_the_settings() -> None:
+    settings = Settings()
+    text = _RBAC.read_text(encoding="utf-8")
+    assert f"resourceNames: [{settings.webhook.configuration}]" in text
+    assert f"resourceNames: [{settings.tls.secret}]" in text
+    for document in _documents(_RBAC):
+        for subject in document.get("subjects") or []:
+            assert subject == {
+                "kind": "ServiceAccount",
+                "name": settings.service_account,
+                "namespace": settings.namespace,
+            }
+
+
+@pytest.mark.parametrize("file", sorted(_MANIFESTS.rglob("*.yaml")), ids=lambda file: file.name)
+def test_every_manifest_is_yaml_with_a_kind(file: Path) -> None:
+    for document in _documents(file):
+        assert document["kind"]
+        assert document["apiVersion"]
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
