@@ -77,6 +77,8 @@ class WebhookSettings(_Section):
     """Reviews in work at once; more wait for their turn within their deadline."""
     max_body_bytes: Annotated[int, Field(ge=1 << 20)] = 8 << 20
     """A review holds two objects of at most 3 MiB each (kubernetes-facts.md C16), plus the rest."""
+    drain_seconds: Annotated[int, Field(ge=0, le=60)] = 10
+    """How long a replica that is told to stop still serves: until no Service sends to it any more."""
     configuration: str = "peergate"
     """Name of the ValidatingWebhookConfiguration; the operator keeps its ``agents`` condition."""
 

@@ -136,9 +136,8 @@ class Client:
         """
         settings = self.api.configuration
         sent = {"Accept": "application/json", **(headers or {})}
-        token = settings.get_api_key_with_prefix("authorization")
-        if token:
-            sent.setdefault("Authorization", token)
+        for credential in settings.auth_settings().values():
+            sent.setdefault("Authorization", credential["value"])
         if body is not None:
             sent["Content-Type"] = content_type
             if not isinstance(body, str | bytes):
