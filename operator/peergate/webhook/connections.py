@@ -36,7 +36,7 @@ class Connection(web.RequestHandler):
             server,
             loop=loop,
             keepalive_timeout=_IDLE_SECONDS,
-            access_log=None,  # type: ignore[arg-type] - aiohttp tests for it and documents None
+            access_log=None,  # type: ignore[arg-type]  # aiohttp tests for None
             logger=_LOG,
             max_line_size=_MAX_LINE,
             max_headers=_MAX_HEADERS,

@@ -79,19 +79,22 @@ def audit_annotations(verdict: Verdict, *, suffix: str) -> dict[str, str]:
     out. ``suffix`` tells the items of a collection apart, where the first value of a key wins (C15).
     """
     facts = verdict.facts
-    counted = facts.counted
-    values = {
-        "decision": verdict.word,
-        "code": verdict.code,
-        "request": facts.change_id or "",
-        "rule": ",".join(facts.rules),
-        "approvers": ",".join(sorted({claim.approver for claim in counted})),
-        "payloads": ",".join(sorted({claim.payload for claim in counted})),
-        "agent-tag": facts.agent_tag,
-    }
-    return {
-        key + suffix: _NOT_PLAIN.sub("?", value)[:_MAX_AUDIT_VALUE] for key, value in values.items() if value
-    }
+    values = [
+        ("decision", verdict.word),
+        ("code", verdict.code),
+        ("request", facts.change_id),
+        ("rule", ",".join(facts.rules)),
+        ("approvers", ",".join(sorted({claim.approver for claim in facts.counted}))),
+        ("payloads", ",".join(sorted({claim.payload for claim in facts.counted}))),
+        ("agent-tag", facts.agent_tag),
+    ]
+    return {key + suffix: _plain(value, limit=_MAX_AUDIT_VALUE) for key, value in values if value}
+
+
+def _plain(text: str, *, limit: int) -> str:
+    if not text.isascii() or not text.isprintable():
+        text = _NOT_PLAIN.sub("?", text)
+    return text[:limit]
 
 
 def _response(uid: str, decision: Decision) -> _Json:
@@ -146,7 +149,7 @@ def _warnings(decision: Decision) -> list[str] | tuple[()]:
     warnings = decision.refusal.warnings if isinstance(decision, Hold) else decision.warnings
     if not warnings:
         return ()
-    return [_NOT_PLAIN.sub("?", text)[:_MAX_WARNING_CHARACTERS] for text in warnings[:_MAX_WARNINGS]]
+    return [_plain(text, limit=_MAX_WARNING_CHARACTERS) for text in warnings[:_MAX_WARNINGS]]
 
 
 def _item_suffix(review: Review) -> str:

@@ -22,6 +22,7 @@ from peergate.settings import WebhookSettings
 from peergate.webhook.body import BodyBudget, BodyProblem, expected_size, read_body
 from peergate.webhook.connections import Connection, ConnectionServer
 from peergate.webhook.handler import ReviewHandler, internal_deadline
+from peergate.webhook.plainresponse import PlainResponse
 
 __all__ = ["GATE_PATHS", "ClientConfig", "Edge"]
 
@@ -123,6 +124,7 @@ class Edge:
             self._port = 0
             connections.pre_shutdown()
             await connections.shutdown(self._patience)
+            self._handler.report()
             _LOG.info("served the last review")
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -138,7 +140,7 @@ class Edge:
             response.force_close()
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         arrived = asyncio.get_running_loop().time()
         gate = GATE_PATHS.get(request.raw_path.partition("?")[0])
         if gate is None:
@@ -164,13 +166,11 @@ class Edge:
             self._metrics.failed("deadline")
             return _refused(503, "too many large bodies at once")
 
-    async def _review(self, request: web.BaseRequest, *, gate: Gate, arrived: float) -> web.Response:
+    async def _review(self, request: web.BaseRequest, *, gate: Gate, arrived: float) -> web.StreamResponse:
         limit = self._settings.max_body_bytes
         body = await read_body(request, limit=limit, deadline=arrived + self._patience)
         answer = await self._handler.answer(body, gate=gate, arrived=arrived)
-        if answer.status != 200:  # noqa: PLR2004
-            return web.Response(status=answer.status, body=answer.body, content_type="text/plain")
-        return web.Response(body=answer.body, content_type="application/json")
+        return PlainResponse(answer.body, status=answer.status)
 
     def _gave_up(self, defect: bool) -> None:  # noqa: FBT001 - which of the two it was
         self._metrics.failed("bug" if defect else "body")
