@@ -177,13 +177,17 @@ def _set_delete(
         sizes = ", ".join(visible(one.size, limit=40) for one in around.volumes if one.size)
         reclaim = sorted({one.reclaim or "unknown" for one in around.volumes}) or ["unknown"]
         claims = plural(count, "volume claim") if count else "its volume claims"
+        go = "goes" if count == 1 else "go"
         kept = all(one.reclaim == "Retain" for one in around.volumes) and not around.unseen
-        tail = (
-            f"{claims} go too{f' ({sizes})' if sizes else ''}, reclaim {visible('/'.join(reclaim), limit=80)}"
-        )
+        shown = f" ({sizes})" if sizes else ""
+        tail = f"{claims} {go} too{shown}, reclaim {visible('/'.join(reclaim), limit=80)}"
         return Consequence(Tier.DISRUPTIVE if kept else Tier.IRREVERSIBLE, f"{stops}; {tail}", notes)
     if count:
-        return Consequence(Tier.DISRUPTIVE, f"{stops}; {plural(count, 'volume claim')} stay", notes)
+        return Consequence(
+            Tier.DISRUPTIVE,
+            f"{stops}; {plural(count, 'volume claim')} {'stays' if count == 1 else 'stay'}",
+            notes,
+        )
     return Consequence(Tier.DISRUPTIVE, f"{stops}; nothing recreates it", notes)
 
 

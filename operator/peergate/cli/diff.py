@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from peergate.cli.masking import Hidden, masked
+from peergate.cli.masking import LAST_APPLIED, Hidden, masked
 from peergate.cli.text import visible
 from peergate.model.names import JsonObject
 
@@ -75,11 +75,22 @@ def _members(old: JsonObject, new: JsonObject, path: tuple[str, ...]) -> Iterato
     for key in sorted({*old, *new}):
         here = (*path, key)
         if key not in new:
-            yield Difference(Sign.REMOVED, here, old=old[key])
+            yield from _whole(Sign.REMOVED, here, old[key])
         elif key not in old:
-            yield Difference(Sign.ADDED, here, new=new[key])
+            yield from _whole(Sign.ADDED, here, new[key])
         else:
             yield from _values(old[key], new[key], here)
+
+
+def _whole(sign: Sign, path: tuple[str, ...], value: Any) -> Iterator[Difference]:
+    """Return what is on one side only, an object member by member; kubectl's copy stays in one piece."""
+    if isinstance(value, dict) and value and path[-1] != LAST_APPLIED:
+        for key in sorted(value):
+            yield from _whole(sign, (*path, key), value[key])
+    elif sign is Sign.REMOVED:
+        yield Difference(sign, path, old=value)
+    else:
+        yield Difference(sign, path, new=value)
 
 
 def _values(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Difference]:

@@ -24,6 +24,10 @@ INTERRUPTED: Final = 130
 """The exit code after Ctrl-C: nothing was signed or sent."""
 
 _USAGE: Final = 2
+_OWN_NAME: Final = re.compile(
+    r"(?<![\w./-])(?<!kubectl )peergate(?= (?:approve|approver|attach|verify|agent) )"
+)
+"""This program in an advice, which a kubectl plugin is called differently in."""
 _NUMBER: Final = re.compile(r"-v=?(\d+)")
 
 
@@ -106,7 +110,8 @@ def _unknown(error: Exception, *, flags: Globals) -> int:
 
 def _plain(message: str, *, flags: Globals, code: int) -> int:
     output = Output(flags)
-    output.say(f"{output.alarm('error:')} {message}")
+    advice = _OWN_NAME.sub(flags.prog, message) if flags.prog != "peergate" else message
+    output.say(f"{output.alarm('error:')} {advice}")
     return code
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from peergate.approval.keys import KeyProblem, read_public_key
 from peergate.approval.sshsig import NAMESPACE, SIGNATURE_ALGORITHMS
@@ -24,6 +23,9 @@ _PEM_START: Final = "-----BEGIN PUBLIC KEY-----"
 _TIMES: Final = ("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
 _NO_SUCH_KIND: Final = "holds no key of the type"
 _REFUSED: Final = 3
+_WORD: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_OPTION: Final = re.compile(r'([A-Za-z-]+)(?:=(?:"([^"]*)"|([^,"]*)))?(?:,|$)')
+_KNOWN_OPTIONS: Final = frozenset({"cert-authority", "namespaces", "valid-after", "valid-before"})
 
 
 def records_of_file(path: str, *, rsa: str) -> list[JsonObject]:
@@ -128,12 +130,7 @@ def _pem_record(text: str, *, path: str, rsa: str) -> JsonObject:
 
 
 def _signer_record(line: str, *, identity: str, where: str) -> JsonObject | None:
-    try:
-        words = shlex.split(line, posix=True)
-    except ValueError as error:
-        raise CommandError(
-            f"unreadable line; {visible(where)}: {error}; correct the file", exit_code=2
-        ) from error
+    words = _WORD.findall(line)
     principals, rest = words[0].split(","), words[1:]
     if not _names(principals, identity):
         return None
@@ -168,16 +165,19 @@ def _names(patterns: Sequence[str], name: str) -> bool:
 
 
 def _options(word: str, *, where: str) -> dict[str, str]:
-    known = r"(cert-authority|namespaces|valid-after|valid-before)"
-    found: dict[str, Any] = {}
-    for option, _, value in re.findall(rf"{known}(=((?:(?!,(?:{known})(?:=|$)).)*))?", word, re.IGNORECASE):
-        found[str(option).lower()] = value
-    name = word.partition("=")[0].lower()
-    if name not in found:
-        raise CommandError(
-            f"unreadable line; {visible(where)}: unknown option {visible(name, limit=60)}; correct the file",
-            exit_code=2,
-        )
+    """Return the options of one field, by lower-case name; ``a,b="x,y"`` has two."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(word):
+        option = _OPTION.match(word, at)
+        if option is None or option[1].lower() not in _KNOWN_OPTIONS:
+            shown = visible(word[at:], limit=60)
+            raise CommandError(
+                f"unreadable line; {visible(where)}: unknown option {shown}; correct the file",
+                exit_code=2,
+            )
+        found[option[1].lower()] = option[2] if option[2] is not None else option[3] or ""
+        at = option.end()
     return found
 
 

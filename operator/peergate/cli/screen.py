@@ -87,9 +87,9 @@ def lines_of(
     for index, sentence in enumerate(_what(pending)):
         lines += _entry("What" if index == 0 else "", sentence)
     lines += _entry("To undo", _undo(pending))
-    for rule in pending.match.enforced:
-        lines += _entry("Rule", _rule(rule))
-    if not pending.protected:
+    if pending.protected:
+        lines += [line for rule in pending.match.enforced for line in _entry("Rule", _rule(rule))]
+    else:
         lines += _entry("Rule", "none; this object is not protected, the gate would let it pass")
     lines += [line for one in pending.unseen for line in _entry("PARTIAL", f"may not read {one}")]
     if pending.after is not None:

@@ -19,6 +19,7 @@ __all__ = ["audience_of", "load_keyring", "load_policies"]
 _APPROVERS: Final = f"/apis/{API_VERSION}/approvers"
 _POLICIES: Final = f"/apis/{API_VERSION}/protectionpolicies"
 _NOT_FOUND: Final = 404
+_FORBIDDEN: Final = 403
 
 
 def audience_of(cluster: Cluster) -> str:
@@ -42,6 +43,8 @@ def load_keyring(cluster: Cluster) -> Keyring:
             raise CommandError(
                 "Peergate is not installed; this cluster has no Approvers; check --context, or install it",
             ) from error
+        if error.status != _FORBIDDEN:
+            raise
         raise CommandError(
             f"can't read the registered approvers; {error.message}; ask for the role peergate-approver",
         ) from error
