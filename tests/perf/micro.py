@@ -1,0 +1,154 @@
+"""``decide`` alone, with everything in memory: what the verdict itself costs, and that size does not matter.
+
+Every single call against the small world is followed by one against the large one, so that whatever else the
+machine does meets both alike.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tests.perf.report import Report, Spread, Target, percentile, spread
+from tests.perf.world import (
+    LARGE,
+    Who,
+    configmap,
+    deployment,
+    large_world,
+    parsed,
+    review_bytes,
+    review_of,
+    small_world,
+)
+
+from peergate.gate.decide import decide
+from peergate.model.decision import Allow
+from peergate.model.names import JsonObject
+from peergate.model.review import Review
+from peergate.webhook.decode import decode
+
+__all__ = ["measure"]
+
+_OBJECTS: dict[str, Callable[[], JsonObject]] = {"3.5 kB Deployment": deployment, "1 MB ConfigMap": configmap}
+_WHO: tuple[Who, ...] = ("bystander", "agent", "approved")
+_ALLOWED = {"bystander": True, "agent": False, "approved": True}
+_LEAST_CALLS = 10
+
+
+@dataclass(slots=True)
+class _Cell:
+    """One kind of review, its samples in microseconds."""
+
+    name: str
+    review: Review
+    allowed: bool
+    small: list[float] = field(default_factory=list)
+    large: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+
+
+def measure(report: Report, *, quick: bool) -> None:
+    """Measure, show and keep the figures."""
+    rounds, seconds = (3, 0.05) if quick else (9, 0.3)
+    now = datetime.now(UTC)
+    report.say(f"building the large world: {', '.join(f'{count:,} {name}' for name, count in LARGE.items())}")
+    small, large = small_world(), large_world()
+    cells, decoding = _cells(now)
+    for _ in range(rounds):
+        for cell in cells:
+            gc.collect()
+            start_small, start_large = len(cell.small), len(cell.large)
+            ends = time.perf_counter() + seconds
+            while time.perf_counter() < ends or len(cell.small) - start_small < _LEAST_CALLS:
+                for world, samples in ((small, cell.small), (large, cell.large)):
+                    before = time.perf_counter_ns()
+                    decision = decide(review=cell.review, snapshot=world, now=now)
+                    samples.append((time.perf_counter_ns() - before) / 1000)
+                    if isinstance(decision, Allow) is not cell.allowed:
+                        raise RuntimeError(f"{cell.name}: unexpected {decision}")
+            ratio = _median(cell.large[start_large:]) / _median(cell.small[start_small:])
+            cell.ratios.append(ratio)
+    decoded = {name: _decode_samples(body, seconds=seconds) for name, body in decoding.items()}
+    _show(report, cells=cells, decoded=decoded, bodies=decoding)
+
+
+def _cells(now: datetime) -> tuple[list[_Cell], dict[str, bytes]]:
+    cells, decoding = [], {}
+    for what, make in _OBJECTS.items():
+        for operation in ("DELETE", "UPDATE"):
+            for who in _WHO:
+                body = review_bytes(review_of(make(), operation=operation, who=who, now=now))
+                review = parsed(decode(body))
+                cells.append(_Cell(f"{operation} {what}, {who}", review=review, allowed=_ALLOWED[who]))
+            decoding[f"{operation} {what}"] = body
+    return cells, decoding
+
+
+def _decode_samples(body: bytes, *, seconds: float) -> list[float]:
+    samples: list[float] = []
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends or len(samples) < _LEAST_CALLS:
+        before = time.perf_counter_ns()
+        parsed(decode(body))
+        samples.append((time.perf_counter_ns() - before) / 1000)
+    return samples
+
+
+def _median(samples: list[float]) -> float:
+    return percentile(sorted(samples), 0.5)
+
+
+def _show(
+    report: Report,
+    *,
+    cells: list[_Cell],
+    decoded: dict[str, list[float]],
+    bodies: dict[str, bytes],
+) -> None:
+    rows, figures = [], {}
+    for cell in cells:
+        small, large = sorted(cell.small), sorted(cell.large)
+        ratio = spread(cell.ratios)
+        found = [percentile(samples, share) for samples in (small, large) for share in (0.5, 0.99)]
+        rows.append((cell.name, *(f"{value:,.0f}" for value in found), ratio.shown()))
+        names = ("smallMedian", "smallP99", "largeMedian", "largeP99")
+        figures[cell.name] = {**dict(zip(names, found, strict=True)), "largeOverSmall": ratio}
+    report.table(
+        "decide alone, in microseconds; large over small: median of the rounds (range)",
+        columns=("review", "small p50", "p99", "large p50", "p99", "large/small"),
+        rows=rows,
+    )
+    decoding = {
+        name: {
+            "bytes": len(bodies[name]),
+            "median": _median(samples),
+            "p99": percentile(sorted(samples), 0.99),
+        }
+        for name, samples in decoded.items()
+    }
+    report.table(
+        "bytes to review, in microseconds",
+        columns=("review", "bytes", "p50", "p99"),
+        rows=[
+            (name, f"{row['bytes']:,}", f"{row['median']:,.0f}", f"{row['p99']:,.0f}")
+            for name, row in decoding.items()
+        ],
+    )
+    report.figures["decide"] = {"unit": "microseconds", "large": LARGE, "cells": figures, "decode": decoding}
+    report.judge([_flat(cells)])
+
+
+def _flat(cells: list[_Cell]) -> Target:
+    """Judge the cells by the one that grows most."""
+    worst: Spread = max((spread(cell.ratios) for cell in cells), key=lambda ratio: ratio.median)
+    return Target(
+        "decide, large world over small, worst row", "about 1", worst.shown(), worst.median < _GROWN
+    )
+
+
+_GROWN = 1.15
+"""More than this is no noise between paired calls."""
