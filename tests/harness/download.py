@@ -116,7 +116,7 @@ def _fetch(url: str, *, path: Path, limits: Limits) -> str:
 
 def _read(answer: http.client.HTTPResponse, *, url: str) -> bytes:
     try:
-        return answer.read(_CHUNK)
+        return answer.read1(_CHUNK)  # what is there now: read() would wait for a whole chunk, however long
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(f"{url}: {error!r}") from error
 
