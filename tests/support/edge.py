@@ -123,6 +123,8 @@ class Source:
     def __init__(self, look_up: Callable[[], Any] | None = None) -> None:
         self.waiting = 0
         self.most_waiting = 0
+        self.arrivals: asyncio.Queue[None] = asyncio.Queue()
+        """One entry for each look-up that has begun."""
         self._known = snapshot()
         self._look_up = look_up
 
@@ -132,6 +134,7 @@ class Source:
     async def look_up(self, _review: Review, known: Snapshot) -> Snapshot:
         self.waiting += 1
         self.most_waiting = max(self.waiting, self.most_waiting)
+        self.arrivals.put_nowait(None)
         try:
             if self._look_up is not None:
                 await self._look_up()

@@ -13,6 +13,8 @@ from typing import Final
 
 from aiohttp import web
 
+from peergate.webhook.plainresponse import PlainResponse
+
 __all__ = ["Connection", "ConnectionServer"]
 
 _LOG: Final = logging.getLogger(__name__)
@@ -86,9 +88,7 @@ class Connection(web.RequestHandler):
         if defect:
             _LOG.error("a defect met a request", exc_info=exc)
         self._server.failed(defect)
-        response = web.Response(status=status, text="defect\n" if defect else "no HTTP request\n")
-        response.force_close()
-        return response
+        return PlainResponse(b"defect\n" if defect else b"no HTTP request\n", status=status, closes=True)
 
 
 class ConnectionServer(web.Server):

@@ -170,11 +170,14 @@ class ReviewHandler:
 
     async def _decision(self, review: Review, *, deadline: float) -> Decision:
         snapshot = None
+        missing = Code.KEYRING_UNAVAILABLE
         try:
             snapshot = self._judge.source.snapshot()
+            missing = Code.LOOKUP_FAILED
             snapshot = await self._gather(review, snapshot, deadline=deadline)
             now = self._judge.clock()
             decision = self._judge.decide(review=review, snapshot=snapshot, now=now)
+            missing = Code.LEDGER_UNAVAILABLE
             if _must_commit(decision, review=review):
                 async with asyncio.timeout_at(deadline), self._turn:
                     decision = await self._commit(review, decision, snapshot=snapshot, now=now)
@@ -184,9 +187,8 @@ class ReviewHandler:
             return self._refusal(review, snapshot, code=Code.DEADLINE_EXCEEDED, cause="deadline")
         except Unavailable as error:
             _LOG.warning("could not decide review %s: %s", review.uid, error)
-            if snapshot is None:
-                return self._refusal(review, None, code=Code.KEYRING_UNAVAILABLE, cause="snapshot")
-            return self._refusal(review, snapshot, code=Code.LEDGER_UNAVAILABLE, cause="ledger")
+            cause: ErrorCause = "ledger" if missing is Code.LEDGER_UNAVAILABLE else "snapshot"
+            return self._refusal(review, snapshot, code=missing, cause=cause)
         except Exception:  # noqa: BLE001 - a defect refuses, is counted and is logged
             _LOG.exception("a defect met review %s", review.uid)
             return self._refusal(review, snapshot, code=Code.INTERNAL_ERROR, cause="bug")

@@ -15,19 +15,21 @@ from aiohttp.abc import AbstractStreamWriter
 __all__ = ["PlainResponse"]
 
 _HEADS: Final = {
-    status: f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\nContent-Length: "
-    for status, content_type in ((HTTPStatus.OK, "application/json"), (HTTPStatus.BAD_REQUEST, "text/plain"))
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: "
+    for status in HTTPStatus
+    for kind in ("application/json" if status is HTTPStatus.OK else "text/plain",)
 }
 
 
 class PlainResponse(web.StreamResponse):
-    """JSON with status 200, or text with status 400."""
+    """JSON with status 200, or text with any other."""
 
-    def __init__(self, body: bytes, *, status: int) -> None:
-        """Keep what is to be written. ``KeyError`` is not possible: those two are all there are."""
-        self._head = _HEADS[HTTPStatus(status)]
+    def __init__(self, body: bytes, *, status: int, extra: str = "", closes: bool = False) -> None:
+        """Keep what is to be written; ``extra`` is one more header line, ended by CR and LF."""
+        self._head = _HEADS[status]
         self._content = body
-        self._closes = False
+        self._extra = extra
+        self._closes = closes
 
     @property
     def keep_alive(self) -> bool:
@@ -42,7 +44,7 @@ class PlainResponse(web.StreamResponse):
         """Write all of it."""
         self._closes = self._closes or not request.keep_alive
         end = "Connection: close\r\n\r\n" if self._closes else "\r\n"
-        head = f"{self._head}{len(self._content)}\r\n{end}"
+        head = f"{self._head}{len(self._content)}\r\n{self._extra}{end}"
         await request.writer.write(head.encode("ascii") + self._content)
         return request.writer
 

@@ -140,13 +140,13 @@ class Edge:
             response.force_close()
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> PlainResponse:
         arrived = asyncio.get_running_loop().time()
         gate = GATE_PATHS.get(request.raw_path.partition("?")[0])
         if gate is None:
             return _refused(404, "no gate has this path")
         if request.method != "POST":
-            return _refused(405, "reviews are posted", headers={"Allow": "POST"})
+            return _refused(405, "reviews are posted", extra="Allow: POST\r\n")
         headers = request.headers
         if headers.get("Content-Type", "").lower() not in _JSON:
             return _refused(415, "a review is application/json")
@@ -166,7 +166,7 @@ class Edge:
             self._metrics.failed("deadline")
             return _refused(503, "too many large bodies at once")
 
-    async def _review(self, request: web.BaseRequest, *, gate: Gate, arrived: float) -> web.StreamResponse:
+    async def _review(self, request: web.BaseRequest, *, gate: Gate, arrived: float) -> PlainResponse:
         limit = self._settings.max_body_bytes
         body = await read_body(request, limit=limit, deadline=arrived + self._patience)
         answer = await self._handler.answer(body, gate=gate, arrived=arrived)
@@ -176,7 +176,5 @@ class Edge:
         self._metrics.failed("bug" if defect else "body")
 
 
-def _refused(status: int, text: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
-    response = web.Response(status=status, text=f"{text}\n", headers=headers)
-    response.force_close()
-    return response
+def _refused(status: int, text: str, *, extra: str = "") -> PlainResponse:
+    return PlainResponse(f"{text}\n".encode(), status=status, extra=extra, closes=True)
