@@ -142,13 +142,21 @@ def _policy() -> dict[str, Any]:
 
 
 def _people() -> tuple[dict[str, Any], ...]:
-    """Return what approvers may do: read everything, and decide about ChangeRequests."""
+    """Return what approvers may do: read everything, try replacements, and decide about ChangeRequests.
+
+    A server-side dry run needs the right to update.
+    """
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": "approvers"},
         "rules": [
             {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+            {
+                "apiGroups": ["", "apps"],
+                "resources": ["configmaps", "secrets", "deployments", "statefulsets"],
+                "verbs": ["update", "patch"],
+            },
             {
                 "apiGroups": ["peergate.dev"],
                 "resources": ["changerequests", "changerequests/status"],
