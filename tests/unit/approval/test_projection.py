@@ -156,6 +156,14 @@ def test_a_status_that_differs_is_a_change(old: object, new: object):
     assert not unchanged(example(status=old), example(status=new), kind=DEPLOYMENT)
 
 
+def test_an_object_with_nothing_but_approvals_has_no_annotations():
+    approved = example(
+        metadata__annotations={"approval.peergate.dev/v1.a": "x", "approval.peergate.dev/": "y"}
+    )
+    assert delete(approved) == delete(example(metadata__annotations={}))
+    assert unchanged(example(metadata__annotations=DROP), approved, kind=DEPLOYMENT)
+
+
 def test_equal_status_is_not_bound():
     assert unchanged(example(status=DROP), example(status=DROP), kind=DEPLOYMENT)
     assert update(example(status={"a": 1}), NEW_IMAGE | {"status": {"a": 1.0}})[0] == W1
