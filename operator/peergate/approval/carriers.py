@@ -56,7 +56,7 @@ def collect(*carriers: Mapping[str, Any] | None) -> Collected:
         if len(slots) > MAX_SLOTS:
             return Collected(problem=Code.TOO_MANY_APPROVALS)
         for annotation, slot in sorted(slots.items()):
-            value = (carrier or {})[annotation]
+            value = _read(carrier)[annotation]
             found.setdefault(value, Carried(slot=slot, annotation=annotation, value=value))
     return Collected(approvals=tuple(found.values()))
 
@@ -68,7 +68,7 @@ def reserved_key_problem(old: Mapping[str, Any] | None, new: Mapping[str, Any] |
     values are not verified yet.
     Source: approval-format.md §1.4, V5.
     """
-    before, after = old or {}, new or {}
+    before, after = _read(old), _read(new)
     touched = {
         annotation: value
         for annotation, value in after.items()
@@ -83,9 +83,13 @@ def reserved_key_problem(old: Mapping[str, Any] | None, new: Mapping[str, Any] |
     return None
 
 
-def _slots(annotations: Mapping[str, Any] | None) -> dict[str, str]:
+def _read(annotations: object) -> Mapping[str, Any]:
+    return annotations if isinstance(annotations, Mapping) else {}
+
+
+def _slots(annotations: object) -> dict[str, str]:
     slots = {}
-    for annotation, value in (annotations or {}).items():
+    for annotation, value in _read(annotations).items():
         slot = slot_of(annotation)
         if slot is not None and isinstance(value, str):
             slots[annotation] = slot

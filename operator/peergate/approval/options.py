@@ -15,7 +15,7 @@ PROPAGATION_POLICIES: Final = ("Background", "Foreground", "Orphan")
 _IGNORED: Final = frozenset({"apiVersion", "kind", "dryRun", "preconditions", "gracePeriodSeconds"})
 """The first two say what the object is; the next two only narrow; grace is bound for Pods, below."""
 _UNSAFE: Final = "ignoreStoreReadErrorWithClusterBreakingPotential"
-_OVER: Final = frozenset({"Succeeded", "Failed"})
+_OVER: Final = ("Succeeded", "Failed")
 _MAX_GRACE: Final = 2**31 - 1
 
 
@@ -32,6 +32,8 @@ def delete_options(options: JsonObject | None, *, pod: JsonObject | None) -> Map
         that can't be compared.
     Source: approval-format.md §6.2 rules 2 and 3.
     """
+    if not isinstance(options, dict | None):
+        raise OptionsRefused("the delete options are no object")
     given = {name: value for name, value in (options or {}).items() if value is not None}
     policy = given.pop("propagationPolicy", None)
     unsafe = given.pop(_UNSAFE, False)
@@ -72,7 +74,7 @@ def check_delete_options(
     if "propagationPolicy" not in asked and not metadata.get("deletionTimestamp"):
         # With no policy in the request, such a finalizer would choose one that nobody signed.
         finalizers = metadata.get("finalizers")
-        if isinstance(finalizers, list) and not DELETION_FINALIZERS.isdisjoint(map(str, finalizers)):
+        if isinstance(finalizers, list) and any(name in DELETION_FINALIZERS for name in finalizers):
             raise OptionsRefused("a finalizer of the object would choose the propagation policy")
     if is_pod and asked["minGracePeriodSeconds"] < signed.get("minGracePeriodSeconds", _default_grace(old)):  # type: ignore[operator]
         raise OptionsRefused("the grace period is shorter than the signed one")

@@ -18,7 +18,7 @@ from peergate.model.review import Kind
 
 __all__ = ["DELETION_FINALIZERS", "digest", "project_delete", "project_update", "unchanged"]
 
-DELETION_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan"})
+DELETION_FINALIZERS: Final = ("foregroundDeletion", "orphan")
 """Added by a deletion itself, between two reviews of one request; they choose what becomes of dependents."""
 
 _IDENTITY: Final = ("name", "namespace", "uid")
@@ -104,13 +104,11 @@ def _metadata(obj: JsonObject, *, members: Sequence[str]) -> JsonObject:
     bound: JsonObject = {}
     for member in members:
         value = metadata.get(member)
-        if value in _EMPTY:
-            continue
-        if member == "annotations":
+        if member == "annotations" and value is not None:
             value = _annotations(value)
-        elif member == "finalizers" and not isinstance(value, list):
+        elif member == "finalizers" and not isinstance(value, list | None):
             raise NotCanonical("metadata.finalizers is no list")
-        if value:
+        if value not in _EMPTY:
             bound[member] = value
     return bound
 

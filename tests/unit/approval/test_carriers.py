@@ -64,6 +64,7 @@ COLLECTED = {
         ({KEY + "a": "y"}, {KEY + "a": "x"}),
         Collected((carried("a", "y"), carried("a", "x"))),
     ),
+    "annotations that are no object": (([{}],), Collected()),
     "a value that is no text": (({KEY + "a": 7},), Collected()),
     "nine on one carrier (A13)": (({}, slots(9)), Collected(problem=Code.TOO_MANY_APPROVALS)),
 }
@@ -80,6 +81,7 @@ def test_eight_on_each_carrier_are_read():
 
 ATTACHED = {
     "no annotations": (None, None, None),
+    "annotations that are no object": ([], "x", None),
     "an approval": ({}, {KEY + "a": "x"}, None),
     "another approval in the slot": ({KEY + "a": "x"}, {KEY + "a": "y"}, None),
     "an approval goes": ({KEY + "a": "x"}, {}, None),

@@ -37,6 +37,11 @@ NORMALISED = {
     "a Pod on no node": (None, pod(nodeName=""), {"minGracePeriodSeconds": 0}),
     "a Pod that is over": (None, LEDGER_POD | {"status": {"phase": "Failed"}}, {"minGracePeriodSeconds": 0}),
     "a Pod that was": (None, LEDGER_POD | {"status": {"phase": "Succeeded"}}, {"minGracePeriodSeconds": 0}),
+    "a Pod with an impossible phase": (
+        None,
+        LEDGER_POD | {"status": {"phase": []}},
+        {"minGracePeriodSeconds": 30},
+    ),
     "a Pod without status": (None, LEDGER_POD | {"status": None}, {"minGracePeriodSeconds": 30}),
     "a Pod without a grace": (None, pod(terminationGracePeriodSeconds=None), {"minGracePeriodSeconds": 0}),
 }
@@ -46,6 +51,7 @@ REFUSED = {
     "an unknown member": ({"fieldValidation": "Strict"}, None),
     "an unknown policy": ({"propagationPolicy": "Slowly"}, None),
     "a policy of another type": ({"propagationPolicy": ["Orphan"]}, None),
+    "options that are no object": ([], None),
     "a negative grace": ({"gracePeriodSeconds": -1}, LEDGER_POD),
     "a grace that is true": ({"gracePeriodSeconds": True}, LEDGER_POD),
     "a grace that is text": ({"gracePeriodSeconds": "5"}, LEDGER_POD),
@@ -87,6 +93,7 @@ COVERED = {
         finalized("orphan"),
     ),
     "an object without metadata": ({}, None, {}),
+    "finalizers of impossible kinds": ({}, None, {"metadata": {"finalizers": [{}, 7]}}),
     "finalizers of an impossible shape": ({}, None, {"metadata": {"finalizers": "orphan"}}),
     "the Pod's own grace": ({}, None, LEDGER_POD),
     "more than the Pod's own grace": ({}, {"gracePeriodSeconds": 31}, LEDGER_POD),

@@ -119,6 +119,7 @@ SAME = {
 DIFFERENT = {
     "a label": example(metadata__labels={"app": "x"}),
     "an annotation": example(metadata__annotations={}),
+    "a label that is false, which the API server never stores": example(metadata__labels=False),
     "a finalizer": example(metadata__finalizers=[]),
     "an owner": example(metadata__ownerReferences=[{"kind": "Job"}]),
     "the order of a list": example(metadata__finalizers=["a", "example.com/drain"]),
@@ -154,6 +155,12 @@ STATUSES = {
 @pytest.mark.parametrize(("old", "new"), STATUSES.values(), ids=STATUSES)
 def test_a_status_that_differs_is_a_change(old: object, new: object):
     assert not unchanged(example(status=old), example(status=new), kind=DEPLOYMENT)
+
+
+def test_finalizers_of_an_impossible_kind_are_kept_as_they_are():
+    obj = example(metadata__finalizers=[{}, "orphan", 7])
+    projected = project_delete(obj, kind=DEPLOYMENT, projection="k8s-projection/v1")
+    assert projected["metadata"]["finalizers"] == [{}, 7]
 
 
 def test_an_object_with_nothing_but_approvals_has_no_annotations():
