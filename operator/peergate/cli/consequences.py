@@ -128,7 +128,9 @@ def of_delete(
 
 def _pods(live: JsonObject) -> str:
     replicas = (live.get("spec") or {}).get("replicas")
-    return plural(replicas, "pod") if isinstance(replicas, int) else "all its pods"
+    if not isinstance(replicas, int):
+        return "all its pods"
+    return plural(replicas, "pod") if replicas else "no pods"
 
 
 def _controller(live: JsonObject) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -134,7 +135,7 @@ def _public(path: str) -> PublicKey:
     return read_public_key(KeyRecord.model_validate(record))
 
 
-def _from_file(content: bytes, *, path: str, keyring: Keyring) -> Signer:
+def _from_file(content: bytes, *, path: str, keyring: Keyring) -> ApprovalSigner:
     passphrase: bytes | None = None
     for _ in range(_TRIES):
         try:
@@ -147,14 +148,27 @@ def _from_file(content: bytes, *, path: str, keyring: Keyring) -> Signer:
                 else load_private_key(content, passphrase, key_type=wanted)
             )
         except PassphraseNeeded:
+            held = _held_for(path) if passphrase is None else None
+            if held is not None:
+                return held
             text = click.prompt(f"Passphrase of {visible(path)}", hide_input=True, err=True)
             passphrase = str(text).encode()
         except KeyProblem as problem:
             raise CommandError(
-                f"unusable key; {visible(path)}: {str(problem).rstrip('.')}; use another --key",
+                f"unusable key; {visible(path)}: {str(problem).rstrip('.')}; with ssh-agent: --key agent",
                 exit_code=2,
             ) from problem
     raise CommandError(f"no passphrase; {visible(path)} stays locked; try again", exit_code=2)
+
+
+def _held_for(path: str) -> AgentSigner | None:
+    """Return the agent's key of a locked file, as ssh would take it; the .pub beside the file names it."""
+    if not os.environ.get("SSH_AUTH_SOCK") or not Path(_expanded(f"{path}.pub")).exists():
+        return None
+    public = _public(f"{path}.pub")
+    agent = SshAgent()
+    held = agent.keys()
+    return AgentSigner(agent=agent, public=public) if public.id in {key.public.id for key in held} else None
 
 
 def _expanded(path: str) -> str:
