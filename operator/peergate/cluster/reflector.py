@@ -77,6 +77,8 @@ class Timing:
 
 
 _DEFAULT_TIMING: Final = Timing()
+_AT_ONCE: Final = 50
+"""Objects converted before reviews get their turn."""
 _TOO_SHORT_SECONDS: Final = 1.0
 """A watch that ends sooner and brings nothing counts as a failure, so that it is never a hot loop."""
 
@@ -184,7 +186,9 @@ class Reflector(Generic[_V]):
             metadata_only=self._source.metadata_only,
         ):
             version = page_version
-            for document in page:
+            for number, document in enumerate(page):
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 self._hold(found, document)
         gone = departures(self._held, found)
         differs = found != self._held or not self.synced

@@ -76,6 +76,9 @@ class ApproverStatuses:
         self._metrics = metrics
         self._basis: tuple[object, ...] = ()
         self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._ready: dict[str, bool] = {}
+        self._keyring: Keyring | None = None
+        """Kept so that its id stays its own; comparing two of them would take longer than the work saved."""
 
     async def step(self) -> bool:
         """Write every status that is not as it should be; tell whether any was written.
@@ -87,7 +90,7 @@ class ApproverStatuses:
             return False
         now = datetime.now(UTC)
         keyring, cache = self._snapshots.snapshot().keyring, self._snapshots.caches.approvers
-        basis = (keyring, cache.changes, self._leads())
+        basis = (id(keyring), cache.changes, self._leads())
         if basis == self._basis and now < self._looked_at + _LOOK_AGAIN:
             return False
         ready: dict[str, bool] = {}
@@ -100,4 +103,8 @@ class ApproverStatuses:
             if not self._leads():
                 continue
             wrote |= await write_status(self._client, APPROVERS, name=name, seen=record.status, wanted=wanted)
+        if ready != self._ready:
+            # All gauges are written anew, which takes a while for thousands of them.
+            self._metrics.approvers(ready)
+        self._basis, self._looked_at, self._keyring, self._ready = basis, now, keyring, ready
         return wrote

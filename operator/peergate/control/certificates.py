@@ -109,7 +109,7 @@ class CertificateKeeping:
             if not self._leads():
                 raise
             _log.warning("Secret %s is replaced: %s", self._name, error)
-            return await self._write(secret, self._tls.make(now=now), upcoming=None, now=now)
+            return await self._write(secret, self._replacement(now=now), upcoming=None, now=now)
         if stored != self._serving:
             self._tls.serve(stored, now=now)
             self._serving = stored
@@ -141,6 +141,13 @@ class CertificateKeeping:
             if made is Miss.ABSENT:
                 raise Unavailable(f"namespace {self._namespace} is missing")
         raise Unavailable(f"Secret {self._name} comes and goes")
+
+    def _replacement(self, *, now: datetime) -> StoredMaterial:
+        """Return new material; other replicas may serve the old certificate a little longer."""
+        new = self._tls.make(now=now)
+        if self._serving is None:
+            return new
+        return replace(new, ca_pem=self._tls.join(self._serving.ca_pem, new.ca_pem, now=now))
 
     async def _renew(self, secret: JsonObject, stored: StoredMaterial, *, now: datetime) -> bool:
         if self._tls.expires(stored.cert_pem) - now > _RENEW_AHEAD:

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from peergate.cluster.client import Client
-from peergate.cluster.endpoints import SECRETS
 from peergate.cluster.lease import Elector, LeaseTiming
 from peergate.cluster.ledger import sweep
-from peergate.cluster.reflector import Reflector, Source
 from peergate.cluster.snapshots import Snapshots
 from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
@@ -19,7 +17,6 @@ from peergate.control.certificates import CertificateKeeping, Tls
 from peergate.control.configuration import ConfigurationKeeping
 from peergate.control.keeping import Keeper, Pace
 from peergate.control.policies import PolicyStatuses
-from peergate.model.names import JsonObject
 from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
 
@@ -86,7 +83,8 @@ class Housekeeping:
         )
         self._configuration_keeper = self._keep("webhook configuration", self.configuration.step, pace=pace)
         if self.certificates is not None:
-            self._certificate_keeper = self._keep("certificate", self._certificate_step, pace=pace)
+            # Looked at by the clock: a watch would need more rights on Secrets, and a renewal has time.
+            self._keep("certificate", self._certificate_step, pace=pace)
         statuses = (
             self._keep(
                 "policy status",
@@ -117,8 +115,6 @@ class Housekeeping:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._snapshots.run(), name="caches")
             group.create_task(self.elector.run(), name="election")
-            if self.certificates is not None:
-                group.create_task(self._watch_secret().run(), name="cache of the certificate")
             for keeper in self._keepers:
                 group.create_task(keeper.run(), name="keeper")
 
@@ -141,24 +137,6 @@ class Housekeeping:
         if self.certificates.serving != before:
             self._configuration_keeper.wake()
         return wrote
-
-    def _watch_secret(self) -> Reflector[str]:
-        """Return a cache that holds nothing of the Secret but its version, and wakes who reads it."""
-
-        def version(document: JsonObject) -> str:
-            return str(document["metadata"].get("resourceVersion"))
-
-        return Reflector(
-            self._client,
-            Source(
-                SECRETS,
-                version,
-                namespace=self._settings.namespace,
-                field_selector=f"metadata.name={self._settings.tls.secret}",
-                metadata_only=True,
-            ),
-            on_change=self._certificate_keeper.wake,
-        )
 
     async def _sweep(self) -> bool:
         if self.elector.leads():

@@ -156,6 +156,8 @@ class PolicyStatuses:
         self._metrics = metrics
         self._basis: tuple[object, ...] = ()
         self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._keyring: Keyring | None = None
+        """Kept so that its id stays its own; comparing two of them would take longer than the work saved."""
 
     async def step(self) -> bool:
         """Write every status that is not as it should be; tell whether any was written.
@@ -167,7 +169,12 @@ class PolicyStatuses:
             return False
         now = datetime.now(UTC)
         snapshot, cache = self._snapshots.snapshot(), self._snapshots.caches.policies
-        basis = (snapshot.keyring, self._snapshots.caches.namespaces.changes, cache.changes, self._leads())
+        basis = (
+            id(snapshot.keyring),
+            self._snapshots.caches.namespaces.changes,
+            cache.changes,
+            self._leads(),
+        )
         if basis == self._basis and now < self._looked_at + _LOOK_AGAIN:
             return False
         census = Census(snapshot.keyring, now=now)
@@ -182,7 +189,7 @@ class PolicyStatuses:
                     self._client, POLICIES, name=name, seen=record.status, wanted=wanted
                 )
         self._metrics.policies(ready)
-        self._basis, self._looked_at = basis, now
+        self._basis, self._looked_at, self._keyring = basis, now, snapshot.keyring
         return wrote
 
 

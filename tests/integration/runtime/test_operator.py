@@ -256,7 +256,7 @@ async def test_statuses_say_what_is_missing(api, settings, namespace):
         status = found.get("status") or {}
         return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions") or []}, status
 
-    async with Replica(api, settings).running():
+    async with Replica(api, settings).running() as replica:
         found, status = await eventually(lambda: conditions(POLICIES), lambda seen: seen[0])
         assert found == {
             "Ready": ("False", "Unsatisfiable"),
@@ -271,6 +271,13 @@ async def test_statuses_say_what_is_missing(api, settings, namespace):
         await eventually(lambda: conditions(POLICIES), lambda seen: seen[0]["Ready"] == ("True", "Valid"))
         _, status = await eventually(lambda: conditions(APPROVERS), lambda seen: seen[0])
         assert status["fingerprints"][0].startswith("SHA256:")
+        await eventually(
+            lambda: scraped(replica),
+            lambda text: (
+                f'peergate_approver_ready{{name="{guarded}"}} 1.0' in text
+                and f'peergate_policy_ready{{name="{guarded}"}} 1.0' in text
+            ),
+        )
     for endpoint in (APPROVERS, POLICIES):
         found = await api.get(endpoint, name=guarded)
         await api.delete(endpoint, name=guarded, uid=found["metadata"]["uid"])

@@ -1,0 +1,127 @@
+"""What the gate decides from follows the cluster, and says when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from peergate.cluster.endpoints import APPROVERS, NAMESPACES, SERVICE_ACCOUNTS
+from peergate.cluster.reflector import Timing
+from peergate.cluster.snapshots import Snapshots
+from peergate.gate.principal import Agent, NotAgent, Unverified, identify
+from peergate.model.review import Gate, Kind, Resource, Review, User
+from peergate.settings import Settings
+
+pytestmark = pytest.mark.cluster
+
+
+def review(namespace, name, uid):
+    username = f"system:serviceaccount:{namespace}:{name}"
+    return Review(
+        gate=Gate.NAMESPACED,
+        uid="u",
+        operation="DELETE",
+        kind=Kind("", "v1", "ConfigMap"),
+        resource=Resource("", "v1", "configmaps"),
+        subresource="",
+        name="c",
+        namespace=namespace,
+        user=User(username=username, uid=uid, groups=frozenset()),
+        object=None,
+        old_object=None,
+        options=None,
+        dry_run=False,
+    )
+
+
+@pytest.fixture
+async def snapshots(api, running):
+    source = Snapshots(api, Settings(), timing=Timing(watch=2, backoff_most=0.5))
+    async with running(source.run()):
+        async with asyncio.timeout(20):
+            while not source.synced:  # noqa: ASYNC110 - built by another task
+                await asyncio.sleep(0.02)
+        yield source
+
+
+@asynccontextmanager
+async def account(api, namespace, name, **labels):
+    body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "labels": labels}}
+    made = await api.create(SERVICE_ACCOUNTS, namespace=namespace, body=body)
+    yield made["metadata"]["uid"]
+    await api.delete(SERVICE_ACCOUNTS, namespace=namespace, name=name, uid=made["metadata"]["uid"])
+
+
+async def test_before_the_first_list_everything_is_stale(api):
+    assert len(Snapshots(api, Settings()).snapshot().stale) == 5
+
+
+async def test_the_audience_is_the_uid_of_kube_system(api, snapshots):
+    found = await api.get(NAMESPACES, name="kube-system")
+    assert snapshots.snapshot().audience == f"k8s:{found['metadata']['uid']}"
+    assert snapshots.snapshot().stale == ()
+    assert "default" in snapshots.snapshot().namespaces
+
+
+async def test_a_deleted_agent_is_remembered_by_its_uid(api, namespace, snapshots, until):
+    async with account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as uid:
+        await until(lambda: (namespace, "bot") in snapshots.snapshot().accounts)
+    await until(lambda: (namespace, "bot") not in snapshots.snapshot().accounts)
+    assert uid in snapshots.snapshot().former_agents
+
+
+async def test_an_account_that_the_cache_misses_is_looked_up(api, namespace, until):
+    blind = Snapshots(api, Settings())
+    async with (
+        account(api, namespace, "person") as uid,
+        account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as bot_uid,
+    ):
+        for name, its_uid, want in (
+            ("person", uid, NotAgent),
+            ("bot", bot_uid, Agent),
+            ("bot", "another", Unverified),
+            ("nobody", "x", Agent),
+        ):
+            asked = review(namespace, name, its_uid)
+            found = await blind.look_up(asked, blind.snapshot())
+            assert not found.lookup_failed
+            assert isinstance(identify(asked.user, snapshot=found), want), name
+
+
+async def test_a_look_up_that_fails_says_so_in_time(peergate_cluster, api, namespace):
+    blind = Snapshots(api, Settings())
+    with peergate_cluster.pause_api_server():
+        async with asyncio.timeout(4):
+            found = await blind.look_up(review(namespace, "person", "x"), blind.snapshot())
+    assert found.lookup_failed
+
+
+async def test_a_burst_of_reviews_of_one_unknown_account_asks_once(peergate_cluster, api, namespace):
+    blind = Snapshots(api, Settings())
+    asked = review(namespace, "burst", "x")
+    await asyncio.gather(*(blind.look_up(asked, blind.snapshot()) for _ in range(100)))
+
+    def burst(event):
+        return (event.resource, event.namespace, event.name) == ("serviceaccounts", namespace, "burst")
+
+    await asyncio.to_thread(peergate_cluster.wait_for_audit, burst)
+    asked_for = {event.raw["auditID"] for event in peergate_cluster.audit_events() if burst(event)}
+    assert len(asked_for) == 1
+
+
+async def test_an_approver_that_cannot_be_read_is_no_approver(api, namespace, snapshots, until):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"
+    body = {
+        "apiVersion": APPROVERS.api_version,
+        "kind": "Approver",
+        "metadata": {"name": namespace},
+        "spec": {"identity": namespace, "class": "human", "keys": [{"type": "ssh", "publicKey": key}]},
+    }
+    made = await api.create(APPROVERS, body=body)
+    await until(lambda: namespace in snapshots.snapshot().keyring.approvers)
+    before = snapshots.snapshot()
+    await api.delete(APPROVERS, name=namespace, uid=made["metadata"]["uid"])
+    await until(lambda: namespace not in snapshots.snapshot().keyring.approvers)
+    assert namespace in before.keyring.approvers, "a snapshot never changes"
