@@ -64,22 +64,24 @@ def _run(program: Sequence[str], *, lock: str, pid_fd: int) -> int:
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, _noted)
+    keeper = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(program)
+        _become(program, keeper=keeper)
+    with contextlib.suppress(OSError):  # on both sides: whoever is first, the group is there from now on
+        os.setpgid(child, child)
     with contextlib.suppress(OSError):
         os.write(pid_fd, f"{child}\n".encode())
     os.close(pid_fd)
     return _watch(child, waked=waked)
 
 
-def _become(program: Sequence[str]) -> None:
+def _become(program: Sequence[str], *, keeper: int) -> None:
     """Turn into the program; does not return."""
     try:
         os.setpgid(0, 0)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        keeper = os.getppid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:  # it died before the line above took effect
             os._exit(_NOT_STARTED)

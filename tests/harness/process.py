@@ -27,6 +27,7 @@ class KeptFolder:
         self.lock = path / _LOCK_NAME
         self.lock.touch()
         self._keeper = _keeper("remove", "--lock", str(self.lock), str(path))
+        self._children: list[Child] = []
 
     def __enter__(self) -> Self:
         return self
@@ -35,14 +36,21 @@ class KeptFolder:
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder; harmless when it is gone.
+        """End what still runs in it (SIGKILL) and remove it; harmless when it is gone.
 
         Errors:
             RuntimeError: something in it can't be removed.
         """
+        for child in self._children:
+            child.kill()
         _close_input(self._keeper)
         if self._keeper.wait(timeout=_REMOVE_SECONDS) != 0:
             raise RuntimeError(f"can't remove {self.path}")
+
+    def adopt(self, child: Child) -> None:
+        """Remember a program that runs in it; ``Child`` calls it."""
+        self._children = [known for known in self._children if known.running]
+        self._children.append(child)
 
 
 class Child:
@@ -72,11 +80,15 @@ class Child:
         with os.fdopen(told) as line:
             self.pid = int(line.readline() or "0")
         """The program's own process, not its keeper's; 0 when it could not be started."""
+        folder.adopt(self)
 
     @property
     def exit_status(self) -> int | None:
         """Return the exit status, 128 + n for signal n; ``None`` while it runs."""
-        return self._keeper.poll()
+        status = self._keeper.poll()
+        if status is not None:
+            _close_input(self._keeper)
+        return status
 
     @property
     def running(self) -> bool:
@@ -107,9 +119,11 @@ class Child:
             TimeoutError: it still runs after ``within`` seconds.
         """
         try:
-            return self._keeper.wait(timeout=within)
+            status = self._keeper.wait(timeout=within)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"{self.name} still runs after {within:g} s") from error
+        _close_input(self._keeper)
+        return status
 
     def pause(self) -> None:
         """Stop it in its tracks (SIGSTOP): connections stay open and nothing answers."""

@@ -11,8 +11,8 @@ _SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
 
-def wait_until(what: str, holds: Callable[[], bool], *, within: float = _SECONDS) -> None:
-    """Return as soon as the condition holds.
+def wait_until(what: str, holds: Callable[[], object], *, within: float = _SECONDS) -> None:
+    """Return as soon as the condition holds (what it returns is true).
 
     Errors:
         TimeoutError: it does not within so many seconds; says what was waited for.
