@@ -191,11 +191,11 @@ def _is_unchanged(situation: Situation) -> bool:
 
 
 def _pod_specs(document: JsonObject) -> Iterable[Mapping[str, Any]]:
-    """Yield the Pod specs of a Pod, of a workload's template, and of a CronJob's."""
+    """Yield the Pod specs of a Pod, of a PodTemplate, of a workload's template, and of a CronJob's."""
     spec = mapping(document.get("spec"))
     if document.get("kind") == "Pod":
         yield spec
-    for holder in (spec, mapping(mapping(spec.get("jobTemplate")).get("spec"))):
+    for holder in (document, spec, mapping(mapping(spec.get("jobTemplate")).get("spec"))):
         inner = mapping(mapping(holder.get("template")).get("spec"))
         if "containers" in inner:
             yield inner

@@ -12,6 +12,7 @@ from typing import Any, Final
 from peergate.approval.canonical import canonically_equal
 from peergate.approval.carriers import slot_of
 from peergate.gate.findings import Finding, Situation
+from peergate.gate.rejection import rejection_problem
 from peergate.gate.shape import mapping
 from peergate.model.change import Effect
 from peergate.model.names import GROUP, REASON_ANNOTATION, TICKET_ANNOTATION
@@ -49,6 +50,8 @@ def peergate_resources(situation: Situation) -> Finding | None:
         return Finding(Effect.FORBIDDEN, why="would change the gate itself")
     if review.operation == "UPDATE" and not review.subresource:
         return _change_request_update(situation)
+    if review.operation == "UPDATE" and review.subresource == "status":
+        return _change_request_status(situation)
     return Finding(
         Effect.FORBIDDEN,
         why="would write a ChangeRequest, which only the operator files and ends",
@@ -100,6 +103,19 @@ def _change_request_update(situation: Situation) -> Finding:
     return Finding(Effect.HARMLESS)
 
 
+def _change_request_status(situation: Situation) -> Finding:
+    """Let an approver that is an agent reject; everything else of a status is the operator's."""
+    review = situation.review
+    old, new = review.old_object or {}, review.object or {}
+    if not canonically_equal(_without_rejection(old), _without_rejection(new)):
+        return Finding(Effect.FORBIDDEN, why="would change what a ChangeRequest says")
+    if canonically_equal(old.get("status"), new.get("status")):
+        return Finding(Effect.HARMLESS)
+    if rejection_problem(review, snapshot=situation.snapshot):
+        return Finding(Effect.FORBIDDEN, why="would reject a change as somebody else, or for its own owner")
+    return Finding(Effect.HARMLESS)
+
+
 def _annotation_refusal(
     key: str,
     *,
@@ -128,11 +144,27 @@ def _is_approver_account(user: User, *, situation: Situation) -> bool:
     return user.username in situation.snapshot.keyring.by_username
 
 
+def _without_rejection(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    status = {
+        member: value for member, value in mapping(document.get("status")).items() if member != "rejection"
+    }
+    return {**_without_server_set(document), "status": status}
+
+
 def _without_annotations(document: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = {
         member: value
         for member, value in mapping(document.get("metadata")).items()
+        if member != "annotations"
+    }
+    return _without_server_set({**document, "metadata": metadata})
+
+
+def _without_server_set(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = {
+        member: value
+        for member, value in mapping(document.get("metadata")).items()
         # Every write changes these by itself (approval-format.md §6.6).
-        if member not in {"annotations", "managedFields", "resourceVersion", "generation"}
+        if member not in {"managedFields", "resourceVersion", "generation"}
     }
     return {**document, "metadata": metadata}

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from peergate.approval.keyring import Keyring, build_keyring
 from peergate.gate.findings import metadata_of
 from peergate.gate.policies import compile_policy
-from peergate.gate.shape import mapping
+from peergate.gate.rejection import rejection_problem
 from peergate.gate.snapshot import Snapshot
 from peergate.gate.wording import TEXT_BYTES, tidy
 from peergate.model.approver import ApproverSpec
@@ -53,7 +53,7 @@ def _problem(review: Review, *, snapshot: Snapshot) -> str:
         case ("protectionpolicies", ""):
             return compile_policy(document).problem
         case ("changerequests", "status"):
-            return _rejection_problem(review, snapshot=snapshot)
+            return rejection_problem(review, snapshot=snapshot)
         case _:
             return ""
 
@@ -89,23 +89,3 @@ def _clashes(alone: Keyring, *, name: str, snapshot: Snapshot) -> Iterable[str]:
             if registered is not None and known.approvers[registered.identity].name != name:
                 holder = known.approvers[registered.identity]
                 yield f"The key {key.public.id} is also in Approver {holder.name}."
-
-
-def _rejection_problem(review: Review, *, snapshot: Snapshot) -> str:
-    """Return why this user may not write this rejection: only as the approver that user is (design.md §3)."""
-    old = mapping(mapping((review.old_object or {}).get("status")).get("rejection"))
-    new = mapping(mapping((review.object or {}).get("status")).get("rejection"))
-    if old == new or review.user.username == snapshot.config.operator_username:
-        return ""
-    if old:
-        return "a rejection is set once"
-    identity = new.get("by")
-    approver = snapshot.keyring.approvers.get(identity) if isinstance(identity, str) else None
-    if approver is None or approver.disabled:
-        return "status.rejection.by is not an enabled Approver"
-    if review.user.username not in approver.kubernetes_usernames:
-        return "status.rejection.by is another approver than the user who writes it"
-    requester = mapping(mapping((review.old_object or {}).get("spec")).get("requester"))
-    if approver.class_ == "agent" and requester.get("owner", "") in {"", approver.owner}:
-        return "an agent does not reject for its own owner's agents"
-    return ""

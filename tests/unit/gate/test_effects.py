@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.gate import AGENT_UID, changed, review, snapshot, thing
+from tests.support.gate import AGENT_UID, agent_user, changed, review, snapshot, thing
+from tests.support.peers import approver
 
 from peergate.gate.effects import ENTRIES, finding_for
 from peergate.gate.findings import Finding, Situation, gravest
@@ -24,9 +25,26 @@ OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"}
 REQUEST = thing(
     "ChangeRequest",
     "cr-bcdfghjkmnpqrstvwxzb",
-    spec={"requester": {"username": "system:serviceaccount:agents:bot", "uid": AGENT_UID}},
+    spec={
+        "requester": {
+            "username": "system:serviceaccount:agents:bot",
+            "uid": AGENT_UID,
+            "owner": "team-platform",
+        },
+    },
 )
 OTHERS_REQUEST = changed(REQUEST, "spec", "requester", "username", to="system:serviceaccount:agents:sibling")
+ROBOT = agent_user("system:serviceaccount:agents:robot", "uid-robot")
+BY_ROBOT = {"by": "robot@example.com"}
+APPROVERS = {
+    "robot": approver(
+        "robot",
+        **{"class": "agent"},
+        owner="team-robots",
+        kubernetesUsernames=["system:serviceaccount:agents:robot"],
+    ),
+    "alice": approver("alice", kubernetesUsernames=["alice"]),
+}
 SLOT = "approval.peergate.dev/v1.alice"
 
 
@@ -240,8 +258,69 @@ CASES = {
     "filing a ChangeRequest is Forbidden": (review("CREATE", new=REQUEST), FORBIDDEN, ""),
     "deleting a ChangeRequest is Forbidden": (review("DELETE", old=REQUEST), FORBIDDEN, ""),
     "a ChangeRequest's status is Forbidden": (
-        review("UPDATE", old=REQUEST, new=changed(REQUEST, "status", to={}), subresource="status"),
+        review(
+            "UPDATE",
+            old=REQUEST,
+            new=changed(REQUEST, "status", to={"state": "Approved"}),
+            subresource="status",
+        ),
         FORBIDDEN,
+        "",
+    ),
+    "a ChangeRequest's status together with its labels is Forbidden": (
+        review(
+            "UPDATE",
+            old=REQUEST,
+            new=changed(
+                changed(REQUEST, "metadata", "labels", to={"a": "b"}), "status", "rejection", to=BY_ROBOT
+            ),
+            user=ROBOT,
+            subresource="status",
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "an approver that is an agent rejects": (
+        review(
+            "UPDATE",
+            old=REQUEST,
+            new=changed(REQUEST, "status", "rejection", to=BY_ROBOT),
+            user=ROBOT,
+            subresource="status",
+        ),
+        HARMLESS,
+        "",
+    ),
+    "it does not reject in another's name": (
+        review(
+            "UPDATE",
+            old=REQUEST,
+            new=changed(REQUEST, "status", "rejection", to={"by": "alice@example.com"}),
+            user=ROBOT,
+            subresource="status",
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "it does not set the state": (
+        review(
+            "UPDATE",
+            old=REQUEST,
+            new=changed(REQUEST, "status", "state", to="Approved"),
+            user=ROBOT,
+            subresource="status",
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "an approver that is an agent brings an approval": (
+        review("UPDATE", old=REQUEST, new=annotated(REQUEST, **{SLOT: "{}"}), user=ROBOT),
+        HARMLESS,
+        "",
+    ),
+    "a ChangeRequest's status that stays is harmless": (
+        review("UPDATE", old=REQUEST, new=REQUEST, subresource="status"),
+        HARMLESS,
         "",
     ),
     "a ChangeRequest's spec is Forbidden": (
@@ -502,6 +581,11 @@ CASES = {
         "",
     ),
     "a Deployment's template counts": (review("CREATE", new=templated("deployer")), FORBIDDEN, ""),
+    "a PodTemplate counts": (
+        review("CREATE", new=thing("Widget", template={"spec": pod("deployer")["spec"]})),
+        FORBIDDEN,
+        "",
+    ),
     "a CronJob's template counts": (
         review(
             "CREATE",
@@ -609,7 +693,7 @@ CASES = {
 
 def situation(subject):
     agent = Agent(tag="label", owner="team-platform", display="agents/bot")
-    return Situation(review=subject, agent=agent, snapshot=snapshot())
+    return Situation(review=subject, agent=agent, snapshot=snapshot(approvers=APPROVERS))
 
 
 @pytest.mark.parametrize(("subject", "effect", "note"), CASES.values(), ids=CASES.keys())

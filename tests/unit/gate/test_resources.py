@@ -57,6 +57,21 @@ CASES = {
         new("Approver", "x", {**ALICE, "identity": "x@example.com"}),
         "is also in Approver alice",
     ),
+    "an Approver with a good key and somebody else's": (
+        new(
+            "Approver",
+            "x",
+            {
+                "identity": "x@example.com",
+                "class": "human",
+                "keys": [
+                    {"type": "ssh", "publicKey": signer("x").public_line},
+                    {"type": "ssh", "publicKey": signer("alice").public_line},
+                ],
+            },
+        ),
+        "is also in Approver alice",
+    ),
     "an Approver with somebody else's user name": (
         new(
             "Approver",
