@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -24,7 +23,7 @@ from pydantic import (
 from peergate.approval.base64strict import decode_nonce
 from peergate.model.change import Change, ObjectRef, Projection, Requester, SignedOperation
 from peergate.model.names import Digest
-from peergate.model.wire import parse_instant
+from peergate.model.wire import Instant
 
 __all__ = ["DigestRef", "PolicyRef", "Predicate", "Statement"]
 
@@ -40,12 +39,6 @@ _ACCOUNT: Final = "system:serviceaccount:"
 
 def _text(pattern: str, *, longest: int) -> StringConstraints:
     return StringConstraints(pattern=f"^(?:{pattern})$", max_length=longest)
-
-
-def _instant(value: object) -> datetime:
-    if not isinstance(value, str) or not value.isascii():
-        raise ValueError("not an instant")
-    return parse_instant(value)
 
 
 def _given(value: object) -> object:
@@ -72,7 +65,6 @@ _OptionalLabel = Annotated[str, _text(f"(?:{_LABEL})?", longest=63)]
 _Group = Annotated[str, _text(f"(?:{_SUBDOMAIN})?", longest=253)]
 _Printable = r"[!-~]"
 _Identifier = Annotated[str, _text(f"{_Printable}+", longest=253)]
-_Moment = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class _Closed(BaseModel):
@@ -151,8 +143,8 @@ class Predicate(_Closed):
     ignore: Annotated[tuple[str, ...], Field(strict=False, max_length=8)]
     """Well-formed or not is judged with what policy allows (V19)."""
     options_: Annotated[_Options, Field(alias="options")]
-    issued_at: Annotated[_Moment, Field(alias="issuedAt")]
-    expires: _Moment
+    issued_at: Annotated[Instant, Field(alias="issuedAt")]
+    expires: Instant
     nonce: Annotated[str, AfterValidator(_nonce)]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_shown)]
     policy: Annotated[PolicyRef | None, BeforeValidator(_given)] = None

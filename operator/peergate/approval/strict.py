@@ -14,8 +14,8 @@ from peergate.model.names import JsonObject
 
 __all__ = ["NotStrictJson", "strict_json"]
 
-_NESTING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-"""A string as a whole (or an open one up to the end, which no parser takes), or one bracket: linear time."""
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string as a whole, or an open one up to the end, which no parser takes: linear time."""
 
 
 class NotStrictJson(ValueError):
@@ -40,8 +40,10 @@ def strict_json(data: bytes | str, *, max_depth: int) -> object:
             parse_constant=_no_constant,
             parse_float=_finite,
         )
-        # Escapes can spell lone surrogates that the decoder lets through; raw ones fail here too.
-        json.dumps(value, ensure_ascii=False).encode()
+        # A lone surrogate has no UTF-8: raw in text, or spelt by an escape that the parser lets through.
+        text.encode()
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
     except NotStrictJson:
         raise
     except ValueError as error:
@@ -51,14 +53,13 @@ def strict_json(data: bytes | str, *, max_depth: int) -> object:
 
 def _check_depth(text: str, *, max_depth: int) -> None:
     depth = 0
-    for token in _NESTING.finditer(text):
-        match token.group():
-            case "[" | "{":
-                depth += 1
-                if depth > max_depth:
-                    raise NotStrictJson(f"nested deeper than {max_depth} levels")
-            case "]" | "}":
-                depth -= 1
+    for character in _STRING.sub("", text):
+        if character in "[{":
+            depth += 1
+            if depth > max_depth:
+                raise NotStrictJson(f"nested deeper than {max_depth} levels")
+        elif character in "]}":
+            depth -= 1
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> JsonObject:

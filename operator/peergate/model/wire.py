@@ -15,8 +15,8 @@ from pydantic.alias_generators import to_camel
 
 __all__ = ["Duration", "Instant", "Many", "WireModel", "format_instant", "parse_duration", "parse_instant"]
 
-_DURATION: Final = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_DURATION: Final = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", re.ASCII)
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}Z", re.ASCII)
 
 
 _T = TypeVar("_T")
@@ -61,7 +61,7 @@ def parse_instant(text: object) -> datetime:
         return text
     if not isinstance(text, str) or _INSTANT.fullmatch(text) is None:
         raise ValueError("an instant reads YYYY-MM-DDThh:mm:ssZ")
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def format_instant(instant: datetime) -> str:

@@ -166,6 +166,7 @@ MALFORMED = {
     "an instant with an offset": {"predicate.issuedAt": "2026-11-23T11:55:00+00:00"},
     "an instant with a fraction": {"predicate.issuedAt": "2026-11-23T11:55:00.5Z"},
     "an instant that does not exist": {"predicate.issuedAt": "2026-02-30T11:55:00Z"},
+    "the hour 24, which newer Pythons read as midnight": {"predicate.expires": "2026-11-23T24:00:00Z"},
     "a leap second": {"predicate.issuedAt": "2026-11-23T11:55:60Z"},
     "an instant in other digits": {"predicate.issuedAt": "\u0662\u0660\u0662\u0666-11-23T11:55:00Z"},
     "an instant that is a number": {"predicate.issuedAt": 1795435200},

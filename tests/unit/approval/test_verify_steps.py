@@ -102,7 +102,7 @@ def with_new(*path: str | int, to: Any) -> Callable[[], Target]:
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")
 REPLICAS = "/spec/replicas"
-SCALED_OLD = changed("spec", "replicas", to=5)
+WITHOUT_REPLICAS = "bae5858a2ff639e856559ed6cec32c52e4e2945ae237c9eb4a488f7b9368a438"
 
 
 def delete(**options: Any) -> Callable[[], Target]:
@@ -559,6 +559,25 @@ CASES = {
     ),
     "a person of the requester's owner counts": Case(24, None, approver={"owner": "team-platform"}),
     # what counts
+    "an approval of an update of an object whose finalizer would choose how to delete counts": Case(
+        24,
+        None,
+        target=lambda: update_target(
+            old=changed("metadata", "finalizers", to=["orphan"]),
+            new=changed("metadata", "finalizers", to=["orphan", "example.com/drain"]),
+        ),
+    ),
+    "an approval of a deletion that leaves a pointer unbound counts": Case(
+        24,
+        None,
+        {
+            "predicate.ignore": [REPLICAS],
+            "predicate.from.sha256": WITHOUT_REPLICAS,
+            "subject.0.digest.sha256": WITHOUT_REPLICAS,
+        },
+        target=with_old("spec", "replicas", to=5),
+        terms={"ignore": frozenset({REPLICAS})},
+    ),
     "an approval of the update counts": Case(24, None),
     "an approval of the deletion counts": Case(24, None, target=delete_target),
     "an approval of a Pod's deletion counts": Case(24, None, target=pod_target),
