@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.support.documents import DOCS, ROOT, cited_texts, code_files, defined_ids, headings, markdown_files
 
-CITED_ID = re.compile(r"(?<![\w/+=#.-])(?:AR|[TAVKCFIDH])[1-9]\d*(?![\w/+=])")
+CITED_ID = re.compile(r"(?<![\w/+=#.])(?:AR|[TAVKCFIDH])[1-9]\d*(?![\w/+=])")
 CITED_SECTION = re.compile(r"\b([A-Za-z][a-z-]*\.md)`?,? §(\d+(?:\.\d+)?)")
 CITED_DOCUMENT = re.compile(r"(?<![\w/.-])((?:adr/)?[a-z0-9][a-z0-9-]*\.md)\b")
 INVENTED = frozenset({"some-page.md"})
