@@ -1,28 +1,25 @@
 """A thin client of the API server: raw JSON in and out, a deadline on every call, no retries of its own.
 
-Built on the official client's configuration and transport, without its generated models: those would cost
-more memory than the rest of the operator. "Absent" and "conflict" are ordinary answers here, so they are
-values; whatever else isn't a success is ``Unavailable``.
+"Absent" and "conflict" are ordinary answers here, so they are values; whatever else isn't a success is
+``Unavailable``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 
-from peergate.cluster.credentials import Connection, authorization_of, connection_of, load_configuration
+from peergate.cluster.credentials import Connection, load_configuration
 from peergate.cluster.endpoints import Endpoint
-from peergate.errors import ConfigError, Unavailable
+from peergate.cluster.transport import Miss, Transport
+from peergate.errors import Unavailable
 from peergate.model.names import JsonObject
 
 __all__ = ["METADATA_ONLY", "Client", "Miss", "WatchRefused"]
@@ -30,18 +27,8 @@ __all__ = ["METADATA_ONLY", "Client", "Miss", "WatchRefused"]
 METADATA_ONLY: Final = "PartialObjectMetadata"
 """Ask for metadata alone: a list of ServiceAccounts is then a fraction of its size."""
 
-_CONNECT_SECONDS: Final = 5.0
 _LINE_LIMIT: Final = 16 << 20
 """Bytes of one watch event; objects are at most 3 MiB (kubernetes-facts.md C16)."""
-_USER_AGENT: Final = "peergate"
-
-
-class Miss(Enum):
-    """What a call met instead of its object."""
-
-    ABSENT = 404
-    CONFLICT = 409
-    """Exists already, or changed since it was read, or another uid."""
 
 
 class WatchRefused(Unavailable):
@@ -53,10 +40,7 @@ class Client:
 
     def __init__(self, configuration: Configuration, *, kubeconfig: Path | None = None) -> None:
         """Take a configuration as ``credentials.load_configuration`` returns it."""
-        self._configuration = configuration
-        self._kubeconfig = kubeconfig
-        self._rest = RESTClientObject(configuration)
-        self._reload = asyncio.Lock()
+        self._transport = Transport(configuration, kubeconfig=kubeconfig)
 
     @classmethod
     async def connect(cls, kubeconfig: Path | None = None) -> Self:
@@ -65,12 +49,11 @@ class Client:
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._rest.close()
+        await self._transport.close()
 
     async def connection(self) -> Connection:
         """Return the credentials in use, read again, for a second client in this process."""
-        await self._reload_credentials(refused="")
-        return await connection_of(self._configuration)
+        return await self._transport.connection()
 
     async def get(
         self,
@@ -82,7 +65,7 @@ class Client:
         deadline: float = 5.0,
     ) -> JsonObject | None:
         """Return one object, ``None`` if it doesn't exist. Errors: Unavailable."""
-        found = await self._call(
+        found = await self._transport.call(
             "GET",
             endpoint.path(namespace=namespace, name=name),
             accept=METADATA_ONLY if metadata_only else "",
@@ -107,7 +90,7 @@ class Client:
         """
         query = {"limit": str(page), "fieldSelector": field_selector}
         while True:
-            found = await self._call(
+            found = await self._transport.call(
                 "GET",
                 endpoint.path(namespace=namespace),
                 query=query,
@@ -147,12 +130,12 @@ class Client:
         }
         try:
             async with asyncio.timeout(seconds + 10):
-                response = await self._send(
+                response = await self._transport.send(
                     "GET",
-                    _url(endpoint.path(namespace=namespace), query),
+                    endpoint.path(namespace=namespace),
+                    query=query,
                     accept=METADATA_ONLY if metadata_only else "",
-                    # Never None: the transport would read it as its own default.
-                    timeout=aiohttp.ClientTimeout(total=seconds + 15, sock_connect=_CONNECT_SECONDS),
+                    patience=seconds + 15,
                 )
                 try:
                     if response.status != 200:  # noqa: PLR2004 - the only success of a watch
@@ -176,7 +159,9 @@ class Client:
         deadline: float = 5.0,
     ) -> JsonObject | Miss:
         """Create an object; ``CONFLICT`` if one of that name exists. Errors: Unavailable."""
-        return await self._call("POST", endpoint.path(namespace=namespace), body=body, deadline=deadline)
+        return await self._transport.call(
+            "POST", endpoint.path(namespace=namespace), body=body, deadline=deadline
+        )
 
     async def replace(
         self,
@@ -191,7 +176,7 @@ class Client:
         """
         metadata = body["metadata"]
         path = endpoint.path(namespace=metadata.get("namespace", ""), name=metadata["name"])
-        return await self._call("PUT", path, body=body, deadline=deadline)
+        return await self._transport.call("PUT", path, body=body, deadline=deadline)
 
     async def apply(
         self,
@@ -207,7 +192,7 @@ class Client:
         ``metadata.uid`` in the body makes it a precondition: nothing is created, ``CONFLICT`` is the answer.
         Errors: Unavailable.
         """
-        return await self._call(
+        return await self._transport.call(
             "PATCH",
             endpoint.path(namespace=namespace, name=body["metadata"]["name"]),
             query={"fieldManager": field_manager, "force": "true"},
@@ -227,7 +212,7 @@ class Client:
         deadline: float = 5.0,
     ) -> JsonObject | Miss:
         """Merge a JSON merge patch (RFC 7396) into an object. Errors: Unavailable."""
-        return await self._call(
+        return await self._transport.call(
             "PATCH",
             endpoint.path(namespace=namespace, name=name, subresource=subresource),
             body=body,
@@ -245,102 +230,13 @@ class Client:
         deadline: float = 5.0,
     ) -> Miss | None:
         """Delete exactly the object with this uid. Errors: Unavailable."""
-        found = await self._call(
+        found = await self._transport.call(
             "DELETE",
             endpoint.path(namespace=namespace, name=name),
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
             deadline=deadline,
         )
         return found if isinstance(found, Miss) else None
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: JsonObject | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-        deadline: float,
-    ) -> JsonObject | Miss:
-        try:
-            async with asyncio.timeout(deadline):
-                response = await self._send(
-                    method,
-                    _url(path, query or {}),
-                    body=body,
-                    content_type=content_type,
-                    accept=accept,
-                    timeout=aiohttp.ClientTimeout(total=deadline + 5, sock_connect=_CONNECT_SECONDS),
-                )
-                async with response:
-                    data = await response.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Unavailable(
-                "the API server does not answer", context=f"{method} {path}: {error!r}"
-            ) from error
-        if response.status in (Miss.ABSENT.value, Miss.CONFLICT.value):
-            return Miss(response.status)
-        if not 200 <= response.status < 300:  # noqa: PLR2004 - the range of success
-            shown = data[:512].decode(errors="replace")
-            raise Unavailable(
-                "the API server refused a call", context=f"{method} {path}: {response.status} {shown}"
-            )
-        try:
-            document = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise Unavailable("the API server's answer is no JSON", context=f"{method} {path}") from error
-        if not isinstance(document, dict):
-            raise Unavailable("the API server's answer is no object", context=f"{method} {path}")
-        return document
-
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: JsonObject | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the transport's own, beside the caller's deadline
-    ) -> aiohttp.ClientResponse:
-        headers = {
-            "Accept": f"application/json;as={accept};g=meta.k8s.io;v=v1" if accept else "application/json",
-            "Content-Type": content_type,
-            "User-Agent": _USER_AGENT,
-        }
-        authorization = await authorization_of(self._configuration)
-        for again in (False, True):
-            if authorization:
-                headers["Authorization"] = authorization
-            raw: aiohttp.ClientResponse = (
-                await self._rest.request(  # type: ignore[no-untyped-call]
-                    method,
-                    self._configuration.host + url,
-                    headers=dict(headers),
-                    body=body,
-                    _request_timeout=timeout,
-                )
-            ).response
-            if raw.status != 401 or again:  # noqa: PLR2004 - Unauthorized
-                return raw
-            # A rotated token: read the credentials again, once, and repeat.
-            raw.close()
-            await self._reload_credentials(refused=authorization)
-            authorization = await authorization_of(self._configuration)
-        raise RuntimeError("unreachable: the second try always returns")
-
-    async def _reload_credentials(self, *, refused: str) -> None:
-        async with self._reload:
-            if refused and await authorization_of(self._configuration) != refused:
-                return
-            try:
-                fresh = await load_configuration(self._kubeconfig)
-            except ConfigError as error:
-                raise Unavailable("the credentials can't be read again", context=str(error)) from error
-            self._configuration.api_key = fresh.api_key
-            self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
 
 
 def _abort(response: aiohttp.ClientResponse) -> None:
@@ -349,11 +245,6 @@ def _abort(response: aiohttp.ClientResponse) -> None:
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
     response.close()
-
-
-def _url(path: str, query: Mapping[str, str]) -> str:
-    given = {key: value for key, value in query.items() if value}
-    return f"{path}?{urlencode(given, quote_via=quote)}" if given else path
 
 
 async def _events(response: aiohttp.ClientResponse, endpoint: Endpoint) -> AsyncIterator[JsonObject]:

@@ -31,7 +31,7 @@ class Announcer:
             body={
                 "apiVersion": EVENTS.api_version,
                 "kind": "Event",
-                "metadata": {"generateName": f"{LEASE_NAME}.", "namespace": self._namespace},
+                "metadata": {"generateName": f"{LEASE_NAME}-", "namespace": self._namespace},
                 "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
                 "type": "Warning",
                 "reason": reason,

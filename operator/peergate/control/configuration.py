@@ -24,6 +24,7 @@ from peergate.control.webhookconfig import (
     render,
     service_client_config,
 )
+from peergate.errors import Unavailable
 from peergate.model.names import JsonObject
 from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
@@ -140,8 +141,13 @@ class ConfigurationKeeping:
     async def _announce_width(self, plan: AgentsPlan) -> None:
         message = plan.narrowing.message if isinstance(plan.narrowing, Wide) else ""
         if message != self._announced:
-            if message:
-                await self._announce("GateWide", message)
+            try:
+                if message:
+                    await self._announce("GateWide", message)
+            except Unavailable as error:
+                # The gate itself is as it should be; the next look tries again.
+                _log.warning("GateWide was not announced: %s", error)
+                return
             self._announced = message
 
 

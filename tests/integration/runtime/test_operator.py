@@ -13,6 +13,7 @@ import pytest
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import (
     APPROVERS,
+    EVENTS,
     NAMESPACES,
     POLICIES,
     SECRETS,
@@ -293,3 +294,51 @@ async def test_the_client_uses_the_credentials_of_a_kubeconfig(peergate_cluster,
             await client.get(NAMESPACES, name="default")
     finally:
         await client.close()
+
+
+async def test_a_token_that_was_replaced_is_read_again(peergate_cluster, tmp_path):
+    path = tmp_path / "kubeconfig"
+    peergate_cluster.kubeconfig_for_token("stale", path=path)
+    client = await Client.connect(path)
+    try:
+        with pytest.raises(Unavailable, match="401"):
+            await client.get(NAMESPACES, name="default")
+        peergate_cluster.kubeconfig_for_token(peergate_cluster.token("default", "default"), path=path)
+        with pytest.raises(Unavailable, match="403"):
+            await client.get(NAMESPACES, name="default")
+    finally:
+        await client.close()
+
+
+async def test_an_outage_of_the_api_server_ends_nothing(peergate_cluster, api, settings):
+    async with Replica(api, settings).running() as replica:
+        await eventually(lambda: live(api, settings), lambda found: any(live_conditions(found).values()))
+        await asyncio.to_thread(peergate_cluster.kill_api_server)
+        await asyncio.sleep(8)
+        assert not replica.housekeeping.elector.leads()
+        await asyncio.to_thread(peergate_cluster.start_api_server)
+        await tag(api, settings.namespace, "after")
+        await eventually(lambda: live(api, settings), lists(f'"{settings.namespace}:after"'), within=15.0)
+        assert replica.housekeeping.bugs == 0
+
+
+async def test_strict_mode_takes_away_a_condition_that_somebody_else_owns_and_says_so(api, settings):
+    found = await live(api, settings)
+    for entry in found["webhooks"]:
+        entry["matchConditions"].append({"name": "agents", "expression": "false"})
+    found["metadata"].pop("managedFields")
+    await api.replace(WEBHOOK_CONFIGURATIONS, body=found)
+    strict = settings.model_copy(update={"agents": settings.agents.model_copy(update={"strict": True})})
+    async with Replica(api, strict).running() as replica:
+        await eventually(
+            lambda: live(api, settings),
+            lambda found: not any(live_conditions(found)[name] for name in JUDGING),
+        )
+        events = await eventually(lambda: collected(api, EVENTS, settings.namespace), lambda found: found)
+        assert [(event["reason"], event["regarding"]["kind"]) for event in events] == [("GateWide", "Lease")]
+        await eventually(lambda: scraped(replica), lambda text: "peergate_gate_exact 0.0" in text)
+        assert replica.housekeeping.bugs == 0
+
+
+async def collected(api, endpoint, namespace):
+    return [item async for page, _ in api.list_pages(endpoint, namespace=namespace) for item in page]
