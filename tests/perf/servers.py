@@ -44,7 +44,7 @@ from tests.perf.world import GATE_PATH, large_world, small_world
 from peergate.gate.decide import decide, refuse_unavailable
 from peergate.gate.snapshot import Snapshot
 from peergate.model.change import Requester
-from peergate.model.decision import Allow, Claim
+from peergate.model.decision import Claim, Deny, Hold
 from peergate.model.names import Digest
 from peergate.model.review import Gate, Kind, Resource, Review, User
 from peergate.observe.logs import DecisionLog
@@ -166,6 +166,7 @@ async def _bare(directory: Path) -> AsyncIterator[int]:
 async def _kopf(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
     import kopf  # noqa: PLC0415 - each arm imports its own, for its memory
     from kopf._cogs.aiokits.aiovalues import Container  # noqa: PLC0415 - the same
+    from kopf._cogs.structs.ephemera import AnyMemo  # noqa: PLC0415 - the same
     from kopf._cogs.structs.references import Insights  # noqa: PLC0415 - the same
     from kopf._cogs.structs.references import Resource as Discovered  # noqa: PLC0415 - the same
     from kopf._core.engines.admission import (  # noqa: PLC0415 - the same
@@ -182,9 +183,11 @@ async def _kopf(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
     async def gate(**given: Any) -> None:
         review = _rebuilt(given, hidden=asked.get())
         decision = decide(review=review, snapshot=known, now=datetime.now(UTC))
-        if not isinstance(decision, Allow):
-            refused = getattr(decision, "refusal", decision)
-            raise kopf.AdmissionError(refused.message, code=refused.http_code)
+        match decision:
+            case Deny():
+                raise kopf.AdmissionError(decision.message, code=decision.http_code)
+            case Hold():
+                raise kopf.AdmissionError(decision.refusal.message, code=429)
 
     settings = kopf.OperatorSettings()
     insights = Insights(
@@ -200,7 +203,7 @@ async def _kopf(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
         registry=registry,
         insights=insights,
         memories=ResourceMemories(),
-        memobase=kopf.Memo(),
+        memobase=AnyMemo(kopf.Memo()),
         indices={},
     )
 

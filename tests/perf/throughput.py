@@ -78,6 +78,7 @@ async def _all_rounds(
         for server in servers
         for connections in _CONNECTIONS
     }
+    await _check(servers)
     for number in range(-1, rounds):
         for kind in _KINDS:
             for connections in _CONNECTIONS:
@@ -96,13 +97,22 @@ async def _all_rounds(
     return found
 
 
+async def _check(servers: Sequence[Server]) -> None:
+    """Make sure that every arm that is said to think refuses an agent that has no approval."""
+    for server in servers:
+        if server.arm != "bare":
+            load = await Load.connect(server.port, tls=server.tls, connections=1)
+            await load.send(_calls("agent", arm=server.arm)[:1])
+            load.close()
+
+
 def _calls(who: Who, *, arm: str) -> list[Call]:
     now = datetime.now(UTC)
     calls = []
     for number in range(_OBJECTS):
         review = review_of(deployment(number), operation="DELETE", who=who, now=now)
         uid = review["request"]["uid"]
-        calls.append(call(review_bytes(review), path=PATHS[arm], uid=uid, allowed=True))
+        calls.append(call(review_bytes(review), path=PATHS[arm], uid=uid, allowed=who != "agent"))
     return calls
 
 

@@ -1,7 +1,8 @@
 """What the benchmark judges and judges with: objects, reviews, approvals, a small world and a large one.
 
 Keys come from names, so that the processes of one run have the same without telling each other. Two worlds
-differ in size alone: the policies that select the namespace under review stand in both.
+differ in size alone: the policies that select the namespace under review stand in both, as the work that they
+make is not a matter of size.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ __all__ = [
     "configmap",
     "deployment",
     "large_world",
-    "parsed",
     "review_bytes",
     "review_of",
     "small_world",
@@ -53,8 +53,6 @@ LARGE = {
     "namespaces": 2_000,
     "changeRequests": 50_000,
 }
-_SELECTING = 5
-"""Policies that select the namespace under review, in both worlds."""
 _BYSTANDER_UID = "uid-builder"
 _SLOT = "approval.peergate.dev/v1.alice"
 _ISSUED_AGO = timedelta(seconds=5)
@@ -171,7 +169,7 @@ def review_of(
         },
     }
     if who == "approved":
-        approval = _approval(parsed(review), now=now)
+        approval = _approval(parse_review(review, gate=Gate.NAMESPACED), now=now)
         for carrier in (document, new):
             if carrier is not None:
                 carrier["metadata"]["annotations"] = {_SLOT: approval}
@@ -183,27 +181,22 @@ def review_bytes(review: JsonObject) -> bytes:
     return orjson.dumps(review)
 
 
-def parsed(review: JsonObject) -> Review:
-    """Return the request of a review as a value."""
-    return parse_review(review, gate=Gate.NAMESPACED)
-
-
-def small_world() -> Snapshot:
-    """Return a snapshot with one approver and a few accounts."""
+def small_world(*, selecting: int = 1) -> Snapshot:
+    """Return a snapshot with one approver, a few accounts, and so many policies that select ``shop``."""
     return snapshot(
         approvers={"alice": _approver("alice")},
-        policies=[_policy(f"selecting-{index}", team="shop") for index in range(_SELECTING)],
+        policies=[_policy(f"selecting-{index}", team="shop") for index in range(selecting)],
     )
 
 
-def large_world() -> Snapshot:
+def large_world(*, selecting: int = 1) -> Snapshot:
     """Return a snapshot of the size ``LARGE``, with everything that the small one holds."""
-    small = small_world()
-    others = LARGE["policies"] - _SELECTING
+    small = small_world(selecting=selecting)
+    others = LARGE["policies"] - selecting
     return snapshot(
         approvers={name: _approver(name) for name in ("alice", *_names("peer", LARGE["approvers"] - 1))},
         policies=[
-            *(_policy(f"selecting-{index}", team="shop") for index in range(_SELECTING)),
+            *(_policy(f"selecting-{index}", team="shop") for index in range(selecting)),
             *(_policy(name, team=name) for name in _names("team", others)),
         ],
         accounts={
@@ -236,7 +229,9 @@ def _metadata(name: str, *, namespace: str) -> dict[str, Any]:
 
 
 def _managed(manager: str, member: str) -> JsonObject:
-    fields = {f"f:{name}": {} for name in ("replicas", "selector", "strategy", "template", "conditions")}
+    fields: JsonObject = {
+        f"f:{name}": {} for name in ("replicas", "selector", "strategy", "template", "conditions")
+    }
     return {
         "manager": manager,
         "operation": "Update",
