@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import ssl
@@ -197,24 +198,31 @@ class Served:
     server_tls: ssl.SSLContext
     client_tls: ssl.SSLContext
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a new TLS connection, its certificate verified."""
-        return await asyncio.open_connection(
+    @asynccontextmanager
+    async def connection(
+        self,
+        tls: ssl.SSLContext | None = None,
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Open a TLS connection, its certificate verified; leave nothing of it behind."""
+        reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self.edge.port,
-            ssl=self.client_tls,
+            ssl=tls or self.client_tls,
             server_hostname=NAME,
         )
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def exchange(self, data: bytes) -> bytes:
         """Send bytes on a connection of their own; return all that comes back until it is closed."""
-        reader, writer = await self.connect()
-        try:
+        async with self.connection() as (reader, writer):
             writer.write(data)
             await writer.drain()
             return await reader.read()
-        finally:
-            writer.close()
 
     def errors(self, cause: str) -> float:
         """Return the count of one cause of errors."""

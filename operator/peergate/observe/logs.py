@@ -45,6 +45,7 @@ _OTHERS: Final = ("aiohttp", "asyncio", "kopf", "kubernetes", "urllib3")
 """Their debug lines hold response bodies and patches, so they never go below info."""
 _MAX_TEXT: Final = 512
 _MAX_FRAMES: Final = 12
+_LATE_CONTROL: Final = re.compile(r"[\x80-\x9f\u2028\u2029]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -197,7 +198,8 @@ def _cut(value: object, *, limit: int = _MAX_TEXT) -> str:
     if not isinstance(value, str):
         return ""
     text = value if len(value) <= limit else f"{value[:limit]}..."
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    # JSON escapes ASCII's control characters; the others would be lines of their own to some readers.
+    return text if text.isascii() else _LATE_CONTROL.sub("?", text.encode("utf-8", "replace").decode())
 
 
 def _shown(value: object) -> str:

@@ -57,24 +57,24 @@ class BodyBudget:
             self._free -= share
             return
         turn = asyncio.get_running_loop().create_future()
-        entry = (share, turn)
-        self._waiting.append(entry)
+        self._waiting.append((share, turn))
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was granted in the same moment
+            if not turn.cancelled():  # it was granted in the same moment
                 self._free += share
-            else:
-                self._waiting.remove(entry)
             self._wake()
             raise
 
     def _wake(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            share, turn = self._waiting.popleft()
+        while self._waiting:
+            share, turn = self._waiting[0]
             if not turn.done():
+                if share > self._free:
+                    return
                 self._free -= share
                 turn.set_result(None)
+            self._waiting.popleft()
 
 
 def expected_size(request: web.BaseRequest, *, limit: int) -> int:

@@ -180,7 +180,7 @@ def _judged(status: int, body: bytes, *, uid: str) -> str:
             response["status"]["reason"],
         )
     except (ValueError, KeyError, TypeError):
-        return "the own gate gave no readable refusal"
+        verdict = None
     if verdict != (uid, False, 403, "NotApprovable"):
         return "the own gate did not refuse what it must refuse"
     return ""

@@ -222,12 +222,9 @@ async def test_a_chunked_body_is_read():
 
 
 async def test_a_connection_serves_many_reviews():
-    async with serve(always(Allow("not-agent"))) as served:
-        reader, writer = await served.connect()
+    async with serve(always(Allow("not-agent"))) as served, served.connection() as (reader, writer):
         for number in range(20):
             writer.write(http(review_body(uid=f"uid-{number}"), close=False))
-            head = await reader.readuntil(b"\r\n\r\n")
-            _, headers, _ = parts(head)
+            _, headers, _ = parts(await reader.readuntil(b"\r\n\r\n"))
             body = json.loads(await reader.readexactly(int(headers["content-length"])))
             assert body["response"]["uid"] == f"uid-{number}"
-        writer.close()
