@@ -1,7 +1,7 @@
 """``decide`` alone, with everything in memory: what the verdict itself costs, and that size does not matter.
 
-Every single call against the small world is followed by one against the large one, so that whatever else the
-machine does meets both alike.
+Calls against the small world and the large one take turns, one by one, and every pair gives a ratio: whatever
+else the machine does meets both alike.
 """
 
 from __future__ import annotations
@@ -66,17 +66,19 @@ def measure(report: Report, *, quick: bool) -> None:
     for _ in range(rounds):
         for cell in cells:
             gc.collect()
-            start_small, start_large = len(cell.small), len(cell.large)
+            start = len(cell.small)
             ends = time.perf_counter() + seconds
-            while time.perf_counter() < ends or len(cell.small) - start_small < _LEAST_CALLS:
-                for world, samples in ((small, cell.small), (large, cell.large)):
+            turns = [(small, cell.small), (large, cell.large)]
+            while time.perf_counter() < ends or len(cell.small) - start < _LEAST_CALLS:
+                for world, samples in turns:
                     before = time.perf_counter_ns()
                     decision = decide(review=cell.review, snapshot=world, now=now)
                     samples.append((time.perf_counter_ns() - before) / 1000)
                     if isinstance(decision, Allow) is not cell.allowed:
                         raise RuntimeError(f"{cell.name}: unexpected {decision}")
-            ratio = _median(cell.large[start_large:]) / _median(cell.small[start_small:])
-            cell.ratios.append(ratio)
+                turns.reverse()
+            pairs = zip(cell.small[start:], cell.large[start:], strict=True)
+            cell.ratios.append(_median([in_large / in_small for in_small, in_large in pairs]))
     decoded = {name: _decode_samples(body, seconds=seconds) for name, body in decoding.items()}
     _show(report, cells=cells, decoded=decoded, bodies=decoding)
 
