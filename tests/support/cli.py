@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["Done", "Terminal", "run"]
+__all__ = ["Done", "Terminal", "command", "environment", "run"]
 
 _OPERATOR = Path(__file__).resolve().parents[2] / "operator"
 _SECONDS = 60.0

@@ -231,7 +231,7 @@ def _consent(out: Output, *, request: Request, reviewed: Reviewed, signatory: Si
 def _unattended(out: Output, *, request: Request, reviewed: Reviewed) -> str:
     """Return the command that signs exactly this without a terminal."""
     pending = reviewed.pending
-    words: list[str] = ["approve", *request.words]
+    words = ["approve", *(shlex.quote(word) for word in request.words)]
     for flag, value in (
         ("-f", request.file),
         ("--requester", request.requester),
@@ -324,7 +324,7 @@ def _hand_over(
         )
         return
     file = request.out or "FILE"
-    words = ["attach", "-f", shlex.quote(file), pending.target.typed]
+    words = ["attach", "-f", shlex.quote(file), pending.target.quoted]
     if request.slot:
         words += ["--slot", request.slot]
     out.hint("Next:", visible(out.flags.command(*words, namespace=pending.target.namespace), limit=4096))

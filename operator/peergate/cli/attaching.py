@@ -53,7 +53,7 @@ def attach_approval(
     if key not in annotations and len(occupied) >= _SLOTS:
         raise CommandError(
             f"no room; {target.shown} carries {_SLOTS} approvals already; remove one: "
-            f"kubectl annotate {target.typed} {visible(occupied[0])}-",
+            f"kubectl annotate {target.quoted} {visible(occupied[0])}-",
             exit_code=_REFUSED,
         )
     verb = "replaced the approval" if key in annotations else "attached the approval"
@@ -137,7 +137,7 @@ def retry_command(target: Target, *, operation: str, options: dict[str, str | in
     """Return the kubectl command that makes exactly the approved request."""
     scope = f" -n {target.namespace}" if target.namespace else ""
     if operation == "UPDATE":
-        return visible(f"kubectl{scope} replace -f FILE   # {target.typed}, as approved")
+        return f"kubectl{scope} replace -f FILE   # {target.quoted}, as approved"
     cascade = str(options.get("propagationPolicy", ""))
     flag = f" --cascade={cascade.lower()}" if cascade in {"Foreground", "Orphan"} else ""
     grace = options.get("minGracePeriodSeconds")
@@ -145,4 +145,4 @@ def retry_command(target: Target, *, operation: str, options: dict[str, str | in
         flag += " --force --grace-period=0"
     elif grace is not None:
         flag += f" --grace-period={grace}"
-    return visible(f"kubectl{scope} delete {target.typed}{flag}")
+    return f"kubectl{scope} delete {target.quoted}{flag}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import shlex
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +29,7 @@ _POLL_SECONDS: Final = 0.5
 _SHORTEST: Final = timedelta(minutes=10)
 """The API server refuses shorter tokens."""
 _PENDING: Final = 4
+_NAMESPACES: Final = re.compile(r'\.split\(":"\)\[2\] in \[([^\]]*)\]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def enlist(out: Output, *, enlistment: Enlistment) -> None:
     )
     out.data(str(enlistment.file))
     out.say(f"Its token ends {visible(ends)}; run this again, with another file, for a fresh one.")
-    out.hint("Next:", f"kubectl --kubeconfig {enlistment.file} auth whoami")
+    out.hint("Next:", f"kubectl --kubeconfig {shlex.quote(str(enlistment.file))} auth whoami")
 
 
 def _check_namespace(cluster: Cluster, name: str) -> None:
@@ -181,22 +184,26 @@ def _wait_listed(out: Output, *, cluster: Cluster, namespace: str, name: str) ->
 
 
 def _not_listing(configuration: JsonObject, *, namespace: str, name: str) -> list[str]:
-    """Return the entries whose ``agents`` condition names neither the account nor its namespace's group."""
-    waiting: list[str] = []
-    quoted = [
-        f"{mark}{text}{mark}"
-        for mark in ("'", '"')
-        for text in (
-            f"system:serviceaccount:{namespace}:{name}",
-            f"system:serviceaccounts:{namespace}",
-        )
+    """Return the entries whose ``agents`` condition leaves the account out; without one, none is left out."""
+    return [
+        visible(str(entry.get("name", "")), limit=80)
+        for entry in configuration.get("webhooks") or ()
+        for condition in entry.get("matchConditions") or ()
+        if condition.get("name") == "agents"
+        and not _names(str(condition.get("expression", "")), namespace=namespace, name=name)
     ]
-    for entry in configuration.get("webhooks") or ():
-        for condition in entry.get("matchConditions") or ():
-            expression = str(condition.get("expression", ""))
-            if condition.get("name") == "agents" and not any(text in expression for text in quoted):
-                waiting.append(visible(str(entry.get("name", "")), limit=80))
-    return waiting
+
+
+def _names(expression: str, *, namespace: str, name: str) -> bool:
+    """Tell whether the condition names the account, or its namespace as one of agents.
+
+    Shape: accounts stand in it as ``"<namespace>:<name>"``, namespaces in the list that the name's third part
+    is looked up in. One that is always true leaves nobody out.
+    """
+    if expression.strip() == "true" or f'"{namespace}:{name}"' in expression:
+        return True
+    spaces = _NAMESPACES.search(expression)
+    return spaces is not None and f'"{namespace}"' in spaces[1]
 
 
 def _token(cluster: Cluster, *, enlistment: Enlistment, namespace: str) -> tuple[str, str]:

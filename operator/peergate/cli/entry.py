@@ -46,6 +46,9 @@ def run_program(root: LazyGroup, *, arguments: Sequence[str], name: str) -> int:
             standalone_mode=False,
             obj=flags,
         )
+    except click.exceptions.NoArgsIsHelpError as error:
+        Output(flags).say(error.format_message())
+        return _USAGE
     except click.UsageError as error:
         return _usage(error, flags=flags)
     except (click.Abort, KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,12 +39,12 @@ class Globals:
         """Return a command line to be shown as a hint: the program, its scope, then the words."""
         parts = [self.prog]
         if self.kubeconfig:
-            parts += ["--kubeconfig", self.kubeconfig]
+            parts += ["--kubeconfig", shlex.quote(self.kubeconfig)]
         if self.context:
-            parts += ["--context", self.context]
+            parts += ["--context", shlex.quote(self.context)]
         scope = namespace if namespace is not None else self.namespace
         if scope:
-            parts += ["-n", scope]
+            parts += ["-n", shlex.quote(scope)]
         return " ".join([*parts, *words])
 
 

@@ -6,6 +6,7 @@ difference is the one between the bytes whose digests are signed, and nothing of
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,11 +133,11 @@ def _what(pending: Pending) -> tuple[str, ...]:
 
 def _undo(pending: Pending) -> str:
     scope = f" -n {pending.target.namespace}" if pending.target.namespace else ""
-    name = pending.target.name
-    save = f"kubectl{scope} get {pending.target.typed} -o yaml > {name}.yaml"
+    file = visible(shlex.quote(f"{pending.target.name}.yaml"), limit=1024)
+    save = f"kubectl{scope} get {pending.target.quoted} -o yaml > {file}"
     if pending.change.operation == "UPDATE":
-        return visible(f"save it first: {save}; later: kubectl replace -f {name}.yaml", limit=1024)
-    return visible(f"save it first: {save}; creating it again gives it a new uid", limit=1024)
+        return f"save it first: {save}; later: kubectl replace -f {file}"
+    return f"save it first: {save}; creating it again gives it a new uid"
 
 
 def _rule(rule: CompiledRule) -> str:

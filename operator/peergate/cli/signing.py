@@ -11,7 +11,7 @@ import click
 
 from peergate.approval.keyring import Keyring, RegisteredApprover, RegisteredKey
 from peergate.approval.keys import KeyProblem, PublicKey, read_public_key
-from peergate.approval.sign import ApprovalSigner, PassphraseNeeded, Signer, load_private_key
+from peergate.approval.sign import ApprovalSigner, PassphraseNeeded, load_private_key
 from peergate.cli.manifest import read_bytes
 from peergate.cli.public_keys import records_of_file
 from peergate.cli.ssh_agent import AgentSigner, SshAgent

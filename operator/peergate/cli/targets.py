@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ class Target:
     def typed(self) -> str:
         """Return ``statefulset/db``, as one writes it on the command line."""
         return f"{self.resource.short_name}/{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """Return the same for a command that somebody copies: names of some kinds may hold ``$(...)``."""
+        return visible(shlex.quote(self.typed), limit=1024)
 
     @property
     def shown(self) -> str:

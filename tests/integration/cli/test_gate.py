@@ -1,0 +1,76 @@
+"""The whole way in front of the running gate: refused, approved, attached, admitted."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from tests.harness.waiting import wait_until
+
+
+@pytest.fixture
+def agent_name(agent):
+    return "agents/demo-agent"
+
+
+def _refusal(agent, *words, **settings):
+    done = agent.kubectl(*words, **settings)
+    assert not done.ok
+    found = re.search(r"request=\S+/(cr-[a-z]{20}) ", done.err)
+    assert found, done.err
+    return found[1]
+
+
+def _approve(scene, person, namespace, agent_name, *words):
+    base = ("-n", namespace, "approve", *words, "--requester", agent_name, "--key", str(person.key))
+    expect = scene.run(*base, "--dry-run", "-o", "name").out.strip()
+    done = scene.run(*base, "--yes", "--expect", expect, "--reason", "CHG-1", "--attach")
+    assert done.status == 0, done.err
+    return expect
+
+
+def test_the_refused_delete_is_the_one_that_is_shown_and_admitted_once_approved(
+    peergate, scene, agent, agent_name, alice, web
+):
+    refused = _refusal(agent, "-n", web, "delete", "deployment/web")
+    approved = _approve(scene, alice, web, agent_name, "delete", "deployment/web")
+    assert approved == refused
+    wait_until(
+        "the gate has learnt of the approver",
+        lambda: agent.kubectl("-n", web, "delete", "deployment/web", "--wait=false").ok,
+    )
+    assert scene.cluster.admin.request("GET", f"/apis/apps/v1/namespaces/{web}/deployments/web").code == 404
+
+
+def test_the_refused_replacement_is_the_one_that_is_shown_and_admitted_once_approved(
+    peergate, scene, agent, agent_name, alice, namespace, tmp_path
+):
+    scene.cluster.kubectl("-n", namespace, "create", "configmap", "cm", "--from-literal=a=1").must()
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "cm", "namespace": namespace},
+        "data": {"b": "2"},
+    }
+    file = tmp_path / "cm.json"
+    file.write_text(json.dumps(manifest))
+    refused = _refusal(agent, "replace", "-f", str(file))
+    approved = _approve(scene, alice, namespace, agent_name, "replace", "-f", str(file))
+    assert approved == refused
+    wait_until("the gate has learnt of the approver", lambda: agent.kubectl("replace", "-f", str(file)).ok)
+    live = scene.cluster.admin.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/cm").body
+    assert live["data"] == {"b": "2"}
+
+
+def test_a_new_agent_is_handed_out_only_when_the_gate_knows_it(peergate, scene, namespace, tmp_path):
+    file = tmp_path / "new.kubeconfig"
+    done = scene.run(
+        "-n", namespace, "agent", "create", "new", "--owner", "o", "--profile", "operator",
+        "--kubeconfig-out", str(file),
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "The gate knows the account." in done.err
+    scene.cluster.kubectl("-n", namespace, "create", "configmap", "cm").must()
+    refused = scene.cluster.kubectl("-n", namespace, "delete", "configmap", "cm", kubeconfig=file)
+    assert "APPROVAL REQUIRED" in refused.err
