@@ -29,6 +29,7 @@ from urllib3.exceptions import HTTPError
 __all__ = ["Cluster"]
 
 _READY_SECONDS = 90.0
+_STOP_SECONDS = 3.0
 _TRIES = 3
 _ADDRESS_TAKEN = "address already in use"
 
@@ -174,8 +175,11 @@ class Cluster:
     # --- faults ----------------------------------------------------------------------------------------
 
     def stop_api_server(self) -> None:
-        """End the API server in order (SIGTERM); its data stay in etcd."""
-        self.api_server.stop()
+        """End the API server by SIGTERM; its data stay in etcd.
+
+        SIGKILL follows after three seconds: clients with open watches would hold it for a minute.
+        """
+        self.api_server.stop(within=_STOP_SECONDS)
 
     def kill_api_server(self) -> None:
         """End the API server at once (SIGKILL)."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -36,6 +37,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.peergate import Installation
 from tests.harness.process import KeptFolder
 from tests.harness.scenario import set_up
+from tests.harness.waiting import wait_until
 
 __all__ = ["down", "main", "up"]
 
@@ -44,12 +46,11 @@ _FOLDER = _REPOSITORY / ".dev"
 _PID_FILE = "pid"
 _READY = "ready"
 _DOWN_SECONDS = 30.0
-_POLL_SECONDS = 0.05
 
 
 def up(folder: Path = _FOLDER) -> int:
     """Start it unless it runs; return 0 once it is ready."""
-    with locked(_REPOSITORY):
+    with locked(folder.parent):
         if _owner(folder) is not None:
             print(f"already up; . {_shown(folder)}/env")
             return 0
@@ -91,17 +92,18 @@ def up(folder: Path = _FOLDER) -> int:
 
 def down(folder: Path = _FOLDER) -> int:
     """Stop it and remove the folder; harmless when nothing runs."""
-    with locked(_REPOSITORY):
+    with locked(folder.parent):
         owner = _owner(folder)
         if owner is not None:
-            os.kill(owner, signal.SIGTERM)
-            deadline = time.monotonic() + _DOWN_SECONDS
-            while _owner(folder) is not None or (folder / "cluster").exists():
-                if time.monotonic() > deadline:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(owner, signal.SIGKILL)
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if _ends(owner, by=number):
                     break
-                time.sleep(_POLL_SECONDS)
+            with contextlib.suppress(
+                TimeoutError
+            ):  # after SIGKILL others tidy up; what they leave is removed
+                wait_until(
+                    "the state is gone", lambda: not (folder / "cluster").exists(), within=_DOWN_SECONDS
+                )
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             sys.stderr.write(f"error: can't remove {folder}\n")
@@ -160,6 +162,20 @@ def _owner(folder: Path) -> int | None:
     return None
 
 
+def _ends(process: int, *, by: signal.Signals) -> bool:
+    """Send the signal; tell whether the process ended in time."""
+    try:
+        handle = os.pidfd_open(process)  # unlike the number, it can't come to mean another process
+    except ProcessLookupError:
+        return True
+    try:
+        signal.pidfd_send_signal(handle, by)
+        ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)
+    finally:
+        os.close(handle)
+    return bool(ended)
+
+
 def _write_env(folder: Path, *, kubectl: Path) -> None:
     exports = {
         "KUBECONFIG": folder / "admin.kubeconfig",
@@ -186,16 +202,16 @@ def _shown(folder: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command: ``up``, ``down``, or ``serve FOLDER FD`` (only ``up`` calls it)."""
+    """Run one command: ``up [FOLDER]``, ``down [FOLDER]``; ``serve FOLDER FD`` is what ``up`` starts."""
     match list(sys.argv[1:] if arguments is None else arguments):
-        case ["up"]:
-            return up()
-        case ["down"]:
-            return down()
+        case ["up", *folder] if len(folder) <= 1:
+            return up(*map(Path, folder))
+        case ["down", *folder] if len(folder) <= 1:
+            return down(*map(Path, folder))
         case ["serve", folder, report]:
             _serve(Path(folder), report=int(report))
         case _:
-            sys.stderr.write("usage: python -m tests.harness.dev (up | down)\n")
+            sys.stderr.write("usage: python -m tests.harness.dev (up | down) [FOLDER]\n")
             return 2
 
 
