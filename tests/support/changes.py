@@ -37,11 +37,14 @@ from peergate.model.review import Kind
 
 __all__ = [
     "BACKGROUND",
+    "DRY_DELETE",
+    "SLOT",
     "Crew",
     "Desk",
     "Peer",
     "config_map",
     "guarded",
+    "id_of",
     "path_of",
     "policy",
     "reported",
@@ -52,6 +55,8 @@ __all__ = [
 
 BACKGROUND = {"propagationPolicy": "Background"}
 """What kubectl sends with a deletion."""
+DRY_DELETE = {**BACKGROUND, "dryRun": ["All"]}
+"""The same as a dry run; in the body, because the API server reads no query where there is one."""
 SLOT = "approval.peergate.dev/v1."
 _APPROVERS = "/apis/peergate.dev/v1alpha1/approvers"
 _POLICIES = "/apis/peergate.dev/v1alpha1/protectionpolicies"
@@ -158,11 +163,8 @@ class Crew:
         desk = self._desk
         wait_until(
             f"the gate knows {peer.name}",
-            lambda: "UnknownApprover" not in reported(desk.agent.request("DELETE", path, **_DRY_DELETE)),
+            lambda: "UnknownApprover" not in reported(desk.agent.request("DELETE", path, body=DRY_DELETE)),
         )
-
-
-_DRY_DELETE: dict[str, Any] = {"query": {"dryRun": "All"}, "body": BACKGROUND}
 
 
 class Desk:
@@ -202,14 +204,22 @@ class Desk:
         *,
         options: Mapping[str, Any] = BACKGROUND,
         projection: Projection | None = None,
+        ignore: tuple[str, ...] = (),
     ) -> Change:
-        """Return the deletion of the object at ``path`` as it is now, with the options of the request."""
+        """Return the deletion of the object at ``path`` as it is now, with the options of the request.
+
+        What ``ignore`` points at is left out of the digest; the approval has to say so too.
+        """
         old = self.get(path)
         ref = _ref(path, old)
         by_identity = (ref.group, ref.resource) in _BY_IDENTITY
         usual: Projection = "k8s-identity/v1" if by_identity else "k8s-projection/v1"
         target = self._target(ref, old=old, options=dict(options))
-        return target.change(projection or usual)
+        change = target.change(projection or usual)
+        if ignore:
+            digests = target.digests(change.projection, ignore=ignore)
+            change = dataclasses.replace(change, from_=digests.from_)
+        return change
 
     def update(self, path: str, new: Mapping[str, Any]) -> Change:
         """Return the update of the object at ``path`` to what a dry run answered."""
@@ -363,7 +373,7 @@ def wait_rule(desk: Desk, namespace: str, rule: str) -> None:
     path = path_of("configmaps", "probe", namespace=namespace)
 
     def ruled() -> bool:
-        reply = desk.agent.request("DELETE", path, **_DRY_DELETE)
+        reply = desk.agent.request("DELETE", path, body=DRY_DELETE)
         return reply.code == 403 and f" rule={rule}" in json.dumps(reply.body)
 
     wait_until(f"rule {rule} counts in {namespace}", ruled)
