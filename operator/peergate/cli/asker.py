@@ -11,10 +11,14 @@ from peergate.errors import CommandError
 from peergate.model.change import Requester
 from peergate.model.names import AGENT_LABEL, AGENTS_LABEL, OWNER_ANNOTATION
 
-__all__ = ["Asker", "find_asker"]
+__all__ = ["Asker", "NoSuchAccount", "find_asker"]
 
 _PREFIX: Final = "system:serviceaccount:"
 _SHOWN: Final = 5
+
+
+class NoSuchAccount(CommandError):
+    """The requester is a ServiceAccount that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def find_asker(cluster: Cluster, *, name: str | None, uid: str) -> Asker:
     live = cluster.find(path)
     shown = visible(f"{namespace}/{account}", limit=160)
     if live is None:
-        raise CommandError(
+        raise NoSuchAccount(
             f"no ServiceAccount {shown}; the requester does not exist in this cluster; check --requester",
         )
     metadata = live["metadata"]

@@ -12,7 +12,7 @@ from typing import Final
 
 from peergate.approval.change import change_digest, change_id, grouped
 from peergate.approval.verify import Refused, Verified, verify_approval
-from peergate.cli.asker import find_asker
+from peergate.cli.asker import NoSuchAccount, find_asker
 from peergate.cli.attaching import minutes_left
 from peergate.cli.envelopes import Approval, Malformed, read_approval
 from peergate.cli.kube import Cluster, connect, object_path
@@ -118,7 +118,12 @@ def _against(cluster: Cluster, *, approval: Approval, manifest: str | None, now:
     if live is None:
         said = "the object is gone; it was deleted, perhaps with this approval"
         return Verdict(Code.OBJECT_REPLACED, said, ("the form", "the cluster"), ("the signature",))
-    asker = find_asker(cluster, name=predicate.requester.username, uid="")
+    try:
+        asker = find_asker(cluster, name=predicate.requester.username, uid=_uid(approval))
+    except NoSuchAccount:
+        return Verdict(
+            Code.WRONG_REQUESTER, "the requester's account is gone", ("the form", "the cluster"), ()
+        )
     unchecked: tuple[str, ...] = ()
     if predicate.operation == "UPDATE" and manifest is None:
         reviewed, terms, keyring = standing(cluster, target=live, asker=asker)
@@ -134,6 +139,12 @@ def _against(cluster: Cluster, *, approval: Approval, manifest: str | None, now:
         approval.value, slot="-", target=reviewed, keyring=keyring, terms=terms, now=now
     )
     return _verdict(outcome, unchecked=unchecked, approval=approval, now=now)
+
+
+def _uid(approval: Approval) -> str:
+    """Return the uid to judge a requester by that no account of the cluster has; else the live one counts."""
+    requester = approval.statement.predicate.requester
+    return "" if requester.username.startswith("system:serviceaccount:") else requester.uid
 
 
 def _verdict(

@@ -227,6 +227,23 @@ def test_an_object_that_changed_makes_the_approval_stale(scene, alice, web):
     assert (checked.status, checked.json()["code"]) == (5, "ObjectChanged")
 
 
+def test_an_approval_for_an_account_that_is_gone_or_another_by_now_is_stale(scene, alice, web, namespace):
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "tmp", "namespace": namespace},
+    }
+    scene.cluster.admin.apply(account)
+    words = ("-n", web, "approve", "delete", "deployment/web", "--requester", f"{namespace}/tmp")
+    done = _yes(scene, *words, "--key", str(alice.key))
+    for again in (False, True):
+        scene.cluster.kubectl("-n", namespace, "delete", "serviceaccount", "tmp", "--ignore-not-found").must()
+        if again:
+            scene.cluster.admin.apply(account)
+        checked = scene.run("verify", "-", "-o", "json", input=done.out)
+        assert (checked.status, checked.json()["code"]) == (5, "WrongRequester")
+
+
 def test_the_requester_may_not_approve_itself(scene, register, web):
     namespace, name = scene.agent.split("/")
     bot = register(
