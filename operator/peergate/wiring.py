@@ -5,6 +5,7 @@ Only here do the webhook and the controllers meet; they never import each other.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -63,9 +64,22 @@ def run(settings: Settings) -> int:
 async def _operate(settings: Settings) -> None:
     client = await Client.connect(_kubeconfig())
     try:
-        await _Operator(client, settings).run()
+        operator = _Operator(client, settings)
+        _tune_collector()
+        await operator.run()
     finally:
         await client.close()
+
+
+def _tune_collector() -> None:
+    """Collect garbage seldom, and never look again at what was made by now: modules and models.
+
+    Reviews make many short-lived objects without cycles; at the usual thresholds the collector takes a tenth
+    of the time of a review.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 50)
 
 
 def _kubeconfig() -> Path | None:

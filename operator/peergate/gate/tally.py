@@ -86,6 +86,7 @@ def _not_counted(outcome: Verified | Refused, code: Code, *, keyring: Keyring) -
         annotation=f"{APPROVAL_SLOT_PREFIX}{outcome.slot}",
         approver=_approver_name(outcome, keyring=keyring),
         payload=outcome.payload,
+        key_type=outcome.key.public.type if isinstance(outcome, Verified) else "",
     )
 
 
@@ -104,4 +105,5 @@ def _claim(approval: Verified) -> Claim:
         approver=approval.approver.name,
         key_id=approval.key.public.id,
         expires=format_instant(approval.statement.predicate.expires),
+        key_type=approval.key.public.type,
     )
