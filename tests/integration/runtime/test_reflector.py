@@ -112,15 +112,21 @@ async def test_nothing_deleted_while_nobody_watched_stays(peergate_cluster, api,
     }
 
 
-async def test_a_version_that_is_too_old_leads_to_a_new_list(api, namespace, until, running):
+async def test_a_version_that_is_too_old_leads_to_a_new_list(
+    peergate_cluster, api, namespace, until, running, caplog
+):
+    caplog.set_level("INFO", "peergate.cluster.reflector")
     cache = accounts(api, namespace)
     await create(api, namespace, "goes")
     async with running(cache.run()):
         await until(lambda: cache.get((namespace, "goes")))
     await delete(api, namespace, "goes")
-    cache._resource_version = "1"  # long compacted: the API server answers 410
+    # A restarted API server knows no events from before: it answers 410 to a version that old.
+    await asyncio.to_thread(peergate_cluster.restart_api_server)
+    cache._resource_version = "1"
     async with running(cache.run()):
         await until(lambda: cache.get((namespace, "goes")) is None)
+    assert "410 Expired" in caplog.text
 
 
 async def test_a_cache_survives_a_restart_of_the_api_server(peergate_cluster, api, namespace, until, running):
