@@ -126,8 +126,8 @@ def _find_signer(envelope: Envelope, *, keyring: Keyring) -> tuple[RegisteredKey
             return Code.SIGNATURE_INVALID
         if embedded is None:
             return Code.UNKNOWN_APPROVER
-        # A key registered for raw signatures makes no SSHSIG count (P10).
-        candidates: tuple[RegisteredKey, ...] = (embedded,) if embedded.public.type == "ssh" else ()
+        # If it is registered for raw signatures, its own verification refuses an SSHSIG (P10).
+        candidates: tuple[RegisteredKey, ...] = (embedded,)
         hint_unknown = False
     else:
         candidates = keyring.candidates(signature=signature, key_id=envelope.key_id)

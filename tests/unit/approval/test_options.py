@@ -81,6 +81,11 @@ COVERED = {
         {"propagationPolicy": "Foreground"},
         PAYMENTS_API,
     ),
+    "a grace period of something else than a Pod, whatever it is": (
+        {},
+        {"gracePeriodSeconds": -1},
+        PAYMENTS_API,
+    ),
     "no policy, as signed": ({}, None, PAYMENTS_API),
     "no policy on an object that is already going": (
         {},

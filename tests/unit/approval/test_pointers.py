@@ -68,6 +68,7 @@ REMOVED = {
     "nothing, where the member is missing": ("/spec/x", {"spec": {"a": 1}}, {"spec": {"a": 1}}),
     "nothing, where the parent is missing": ("/spec/x/y", {"spec": {}}, {"spec": {}}),
     "nothing, where the parent is text": ("/spec/a/b", {"spec": {"a": "t"}}, {"spec": {"a": "t"}}),
+    "nothing, below an index into a number": ("/spec/a/0/b", {"spec": {"a": 5}}, {"spec": {"a": 5}}),
     "nothing, below an index that is too high": ("/spec/l/1/a", {"spec": {"l": [{}]}}, {"spec": {"l": [{}]}}),
     "nothing, below an index of another spelling": (
         "/spec/l/00/a",
