@@ -95,10 +95,9 @@ def _now() -> datetime:
 class _SelfSigned:
     """What the controllers do with certificates, by means of ``webhook.tls``."""
 
-    def __init__(self, names: tuple[str, ...], *, context: ssl.SSLContext, metrics: Metrics) -> None:
+    def __init__(self, names: tuple[str, ...], *, context: ssl.SSLContext) -> None:
         self._names = names
         self._context = context
-        self._metrics = metrics
 
     def make(self, *, now: datetime) -> StoredMaterial:
         made = self_signed(self._names, now=now)
@@ -115,7 +114,6 @@ class _SelfSigned:
 
     def serve(self, material: StoredMaterial, *, now: datetime) -> None:
         load_into(self._context, _served(material), now=now)
-        self._metrics.certificate("serving", expires=expiry_of(material.cert_pem))
 
 
 def _served(material: StoredMaterial) -> Material:
@@ -140,7 +138,7 @@ class _Operator:
             self._snapshots,
             metrics=self._metrics,
             identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
-            tls=_SelfSigned(names, context=self._context, metrics=self._metrics) if is_self_signed else None,
+            tls=_SelfSigned(names, context=self._context) if is_self_signed else None,
         )
         self._files = None if is_self_signed else self._certificate_files()
         self._self_test = SelfTest(

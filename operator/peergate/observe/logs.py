@@ -43,6 +43,8 @@ _LEVELS: Final[Mapping[_Level, int]] = {
 }
 _OTHERS: Final = ("aiohttp", "asyncio", "kopf", "kubernetes", "urllib3")
 """Their debug lines hold response bodies and patches, so they never go below info."""
+_CHATTY: Final = ("kopf.objects",)
+"""One line for every event it looks at; only warnings are worth a line."""
 _MAX_TEXT: Final = 512
 _MAX_FRAMES: Final = 12
 _LATE_CONTROL: Final = re.compile(r"[\x80-\x9f\u2028\u2029]")
@@ -94,6 +96,8 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
     root.setLevel(level)
     for name in _OTHERS:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(capture=True)
 
 
