@@ -165,7 +165,7 @@ def test_people_read_a_line_of_text():
 
 def test_every_logger_writes_json(configured):
     stream = configured()
-    logging.getLogger("kopf.objects").info(
+    logging.getLogger("kopf.objects").warning(
         "handled %s",
         "it",
         extra={"k8s_ref": {"kind": "Approver", "name": "alice", "namespace": None, "uid": "u", "x": 1}},
@@ -173,11 +173,17 @@ def test_every_logger_writes_json(configured):
     line = json.loads(stream.getvalue())
     assert line.pop("ts")
     assert line == {
-        "level": "info",
+        "level": "warning",
         "msg": "handled it",
         "logger": "kopf.objects",
         "object": {"kind": "Approver", "name": "alice", "uid": "u"},
     }
+
+
+def test_a_line_for_every_event_is_no_line(configured):
+    stream = configured()
+    logging.getLogger("kopf.objects").info("Handler succeeded.")
+    assert not stream.getvalue()
 
 
 def test_an_error_shows_where_and_not_with_what(configured):
