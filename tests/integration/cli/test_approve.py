@@ -231,13 +231,15 @@ def test_an_approval_for_an_account_that_is_gone_or_another_by_now_is_stale(scen
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {"name": "tmp", "namespace": namespace},
+        "metadata": {"name": "guest", "namespace": namespace},
     }
     scene.cluster.admin.apply(account)
-    words = ("-n", web, "approve", "delete", "deployment/web", "--requester", f"{namespace}/tmp")
+    words = ("-n", web, "approve", "delete", "deployment/web", "--requester", f"{namespace}/guest")
     done = _yes(scene, *words, "--key", str(alice.key))
     for again in (False, True):
-        scene.cluster.kubectl("-n", namespace, "delete", "serviceaccount", "tmp", "--ignore-not-found").must()
+        scene.cluster.kubectl(
+            "-n", namespace, "delete", "serviceaccount", "guest", "--ignore-not-found"
+        ).must()
         if again:
             scene.cluster.admin.apply(account)
         checked = scene.run("verify", "-", "-o", "json", input=done.out)
