@@ -353,12 +353,13 @@ def policy(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
 def guarded(desk: Desk, *specs: Mapping[str, Any], wait: bool = True) -> Iterator[tuple[str, list[str]]]:
     """Yield a fresh protected namespace with policies that select it alone, and the policies' names.
 
-    Returns once the gate goes by the first policy, which then must refuse a deletion without approval.
+    Returns once the gate goes by the first policy, which must refuse a deletion without approval. It is made
+    last: a watch keeps the order, so by then the gate knows the others too.
     """
     admin = desk.cluster.admin
     with fresh_namespace(desk.cluster, protected=True) as namespace, contextlib.ExitStack() as stack:
         names = [f"{namespace}-{number}" for number in range(len(specs))]
-        for name, spec in zip(names, specs, strict=True):
+        for name, spec in reversed(list(zip(names, specs, strict=True))):
             made = admin.request("POST", _POLICIES, body=policy(name, namespace, **spec))
             assert made.code == 201, made.body
             stack.callback(admin.request, "DELETE", f"{_POLICIES}/{name}")

@@ -35,7 +35,16 @@ def only_exempt_differs(
         if _frees_closed_label(tokens, closed_labels):
             continue
         before, after = _without(before, tokens), _without(after, tokens)
-    return canonically_equal(before, after)
+    return canonically_equal(_tidied(before), _tidied(after))
+
+
+def _tidied(projected: JsonObject) -> JsonObject:
+    """Leave out empty labels and annotations, as a projection does (approval-format.md §5.1 rule 2).
+
+    They are empty where the exempt label is the first one, or was the last.
+    """
+    metadata = projected["metadata"]
+    return {**projected, "metadata": {name: member for name, member in metadata.items() if member != {}}}
 
 
 def _frees_closed_label(tokens: _Tokens, closed: frozenset[str]) -> bool:

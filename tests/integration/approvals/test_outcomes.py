@@ -149,7 +149,9 @@ CASES: dict[str, Case] = {
         alice(says(options={})),
         options={"orphanDependents": True},
     ),
-    "a grace period means nothing but for Pods": Case("", (ALICE,), options={**BACKGROUND, "gracePeriodSeconds": 7}),
+    "a grace period means nothing but for Pods": Case(
+        "", (ALICE,), options={**BACKGROUND, "gracePeriodSeconds": 7}
+    ),
     # who
     "one by nobody registered does not": Case("UnknownApprover", (Signed("mallory"),)),
     "one in another's name does not": Case("ApproverMismatch", alice(identity="bob@example.com")),

@@ -307,6 +307,16 @@ CASES: dict[str, Case] = {
         {**UPDATE, "new": changed(WEB, "metadata", "labels", "tier", to="x")},
         rules=({"exempt": ["/metadata/labels/tier"]},),
     ),
+    "an exempt label is free where it is the only one": Case(
+        "exempt",
+        {"operation": "UPDATE", "old": thing("ConfigMap"), "new": thing("ConfigMap", labels={"tier": "x"})},
+        rules=({"exempt": ["/metadata/labels/tier"]},),
+    ),
+    "an exempt annotation is free to go where it is the last one": Case(
+        "exempt",
+        {"operation": "UPDATE", "old": thing("ConfigMap", annotations={"a": "b"}), "new": thing("ConfigMap")},
+        rules=({"exempt": ["/metadata/annotations/a"]},),
+    ),
     "a label that some policy selects on is never exempt": Case(
         "ApprovalMissing",
         {**UPDATE, "new": changed(WEB, "metadata", "labels", "app", to="x")},
