@@ -88,7 +88,8 @@ def approve(  # noqa: PLR0917 - click passes every option by name
     (sign pae.bin)
     peergate approve ... --payload payload.json --signature sig > approval.json
     """
-    from peergate.cli.approving import Request, run_approve  # noqa: PLC0415 - help starts without it
+    from peergate.cli.approving import run_approve  # noqa: PLC0415 - help starts without it
+    from peergate.cli.request import Request  # noqa: PLC0415 - as above
 
     run_approve(
         Output(globals_of(context)),

@@ -19,21 +19,18 @@ from peergate.approval.verify import Target as Reviewed
 from peergate.approval.verify import Terms
 from peergate.cli.asker import Asker
 from peergate.cli.discovery import resource_of_kind
-from peergate.cli.kube import ApiError, Cluster, object_path
+from peergate.cli.kube import ApiError, Cluster
 from peergate.cli.manifest import kind_of
+from peergate.cli.situation import situation_of
 from peergate.cli.targets import Target, read_target
 from peergate.cli.text import visible
-from peergate.cli.trust import audience_of, load_keyring, load_policies
 from peergate.errors import CommandError
 from peergate.gate.effects import finding_for
 from peergate.gate.findings import Finding, Situation
 from peergate.gate.matching import Match, match_rules
-from peergate.gate.principal import Agent
-from peergate.gate.snapshot import Account, Snapshot, gate_config
+from peergate.gate.snapshot import Snapshot
 from peergate.model.change import Change, Effect, Requester
-from peergate.model.names import AGENT_LABEL, OWNER_ANNOTATION, PROTECTED_LABEL, ChangeId, Digest, JsonObject
-from peergate.model.review import Gate, Resource, Review, User
-from peergate.settings import Settings
+from peergate.model.names import ChangeId, Digest, JsonObject
 
 __all__ = ["Pending", "delete_options_of", "pending_delete", "pending_replace", "standing"]
 
@@ -148,7 +145,7 @@ def _pending(
     asker: Asker,
     options: JsonObject | None,
 ) -> Pending:
-    situation, protected, problem = _situation(
+    situation, protected, problem = situation_of(
         cluster, target=target, wanted=wanted, asker=asker, options=options
     )
     finding = finding_for(situation)
@@ -188,39 +185,12 @@ def _pending(
         ) from error
 
 
-def _situation(
-    cluster: Cluster,
-    *,
-    target: Target,
-    wanted: JsonObject | None,
-    asker: Asker,
-    options: JsonObject | None,
-) -> tuple[Situation, bool, str]:
-    """Return what the gate will be given, whether it guards the object, and why policies can't be read."""
-    policies, problem = load_policies(cluster)
-    labels, protected = _labels(cluster, target)
-    snapshot = Snapshot(
-        config=gate_config(Settings()),
-        audience=audience_of(cluster),
-        keyring=load_keyring(cluster),
-        policies=policies,
-        accounts=_accounts(cluster, target=target, asker=asker, update=wanted is not None),
-        namespaces={target.namespace or target.name: labels},
-    )
-    situation = Situation(
-        review=_review(target, wanted=wanted, asker=asker, options=options),
-        agent=Agent(tag="label", owner=asker.owner, display=asker.requester.username),
-        snapshot=snapshot,
-    )
-    return situation, protected, problem
-
-
 def standing(cluster: Cluster, *, target: Target, asker: Asker) -> tuple[Reviewed, Terms, Keyring]:
     """Return what an approval of a replacement can be held against when what it becomes is not known.
 
     The object stands for its own replacement, so that of the digests only ``from`` can be judged.
     """
-    situation, _, _ = _situation(cluster, target=target, wanted=target.live, asker=asker, options=None)
+    situation, _, _ = situation_of(cluster, target=target, wanted=target.live, asker=asker, options=None)
     match = match_rules(situation, effect=Effect.REPLACE)
     return _reviewed(situation, target=target), match.terms, situation.snapshot.keyring
 
@@ -264,26 +234,6 @@ def _computed(
     )
 
 
-def _review(target: Target, *, wanted: JsonObject | None, asker: Asker, options: JsonObject | None) -> Review:
-    """Return the review the API server will send for the real request."""
-    kind = target.resource.kind
-    return Review(
-        gate=Gate.NAMESPACED if target.resource.namespaced else Gate.CLUSTER,
-        uid="-",
-        operation="DELETE" if wanted is None else "UPDATE",
-        kind=kind,
-        resource=Resource(group=kind.group, version=kind.version, resource=target.resource.plural),
-        subresource="",
-        name=target.name,
-        namespace=target.namespace,
-        user=User(username=asker.requester.username, uid=asker.requester.uid, groups=frozenset()),
-        object=wanted,
-        old_object=target.live,
-        options=options,
-        dry_run=False,
-    )
-
-
 def _reviewed(situation: Situation, *, target: Target) -> Reviewed:
     review = situation.review
     return Reviewed(
@@ -297,42 +247,3 @@ def _reviewed(situation: Situation, *, target: Target) -> Reviewed:
         new=review.object,
         options=review.options,
     )
-
-
-def _labels(cluster: Cluster, target: Target) -> tuple[dict[str, str], bool]:
-    """Return the labels that decide about protection, and whether the gate guards the object."""
-    kind = target.resource.kind
-    if not target.namespace:
-        labels = dict(target.live["metadata"].get("labels") or {})
-        is_namespace = (kind.group, kind.kind) == ("", "Namespace")
-        return labels, not is_namespace or labels.get(PROTECTED_LABEL) == "true"
-    path = object_path(group="", version="v1", resource="namespaces", namespace="", name=target.namespace)
-    labels = dict(cluster.get(path)["metadata"].get("labels") or {})
-    return labels, labels.get(PROTECTED_LABEL) == "true"
-
-
-def _accounts(
-    cluster: Cluster,
-    *,
-    target: Target,
-    asker: Asker,
-    update: bool,
-) -> dict[tuple[str, str], Account]:
-    """Return the accounts that the gate's rules about identities look at.
-
-    The requester's, and for an update those of the namespace, since a workload may change its account.
-    """
-    accounts: dict[tuple[str, str], Account] = {}
-    if update and target.namespace:
-        path = object_path(group="", version="v1", resource="serviceaccounts", namespace=target.namespace)
-        for item in cluster.get(path).get("items") or []:
-            metadata = item["metadata"]
-            accounts[target.namespace, metadata["name"]] = Account(
-                uid=metadata["uid"],
-                tagged=(metadata.get("labels") or {}).get(AGENT_LABEL) == "true",
-                owner=(metadata.get("annotations") or {}).get(OWNER_ANNOTATION, ""),
-            )
-    name = User(username=asker.requester.username, uid="", groups=frozenset()).service_account
-    if name is not None:
-        accounts[name] = Account(uid=asker.requester.uid, tagged=True, owner=asker.owner)
-    return accounts
