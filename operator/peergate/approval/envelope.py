@@ -68,8 +68,8 @@ def parse_envelope(text: str) -> Envelope:
     Unknown members are ignored, as DSSE says. The payload is not looked at.
     Errors: EnvelopeRefused, with the code and the step V7, V8, V9 or V10.
     """
-    # V7: the cheap count of characters first, since an encoding of everything could be what costs.
-    if len(text) > MAX_ENVELOPE_BYTES or len(text.encode(errors="surrogatepass")) > MAX_ENVELOPE_BYTES:
+    # V7: bytes, not characters; the API server bounds all annotations of an object to 256 KiB.
+    if len(text.encode(errors="surrogatepass")) > MAX_ENVELOPE_BYTES:
         raise EnvelopeRefused(
             f"the envelope is above {MAX_ENVELOPE_BYTES} bytes",
             code=Code.APPROVAL_TOO_LARGE,

@@ -34,6 +34,8 @@ _Y8: Final = int.from_bytes(
 _SMALL_ORDER: Final = frozenset({0, 1, _P - 1, _Y8, _P - _Y8})
 """y of the points of order 1, 2, 4 and 8: under them one fixed signature verifies many messages (A10)."""
 _ED25519_BYTES: Final = 32
+_UNCOMPRESSED: Final = b"\x04"
+"""SEC 1 §2.3.3: then come x and y; the library checks length and curve."""
 _RSA_BITS: Final = range(3072, 4097)
 _RSA_EXPONENT: Final = 65537
 
@@ -66,7 +68,7 @@ def check_ecdsa(point: bytes) -> EllipticCurvePublicKey:
 
     Errors: KeyProblem: another form, the point at infinity, not on the curve.
     """
-    if len(point) != 65 or point[0] != 4:  # noqa: PLR2004 - SEC 1 §2.3.3: 0x04, x, y
+    if point[:1] != _UNCOMPRESSED:
         raise KeyProblem("The ECDSA key is no uncompressed point of the curve P-256.")
     try:
         return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
