@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import json
 import re
 import secrets
@@ -26,14 +27,15 @@ from tests.harness.waiting import wait_until
 from tests.support.approvals import MadeKey, make_key
 
 from peergate.approval.change import change_digest, change_id
-from peergate.approval.envelope import pae, write_envelope
+from peergate.approval.envelope import pae, parse_envelope, write_envelope
 from peergate.approval.projection import digest, project_delete
 from peergate.approval.sign import load_private_key
 from peergate.approval.statement import write_statement
 from peergate.approval.target import Target
 from peergate.model.change import Change, ObjectRef, Projection, Requester
-from peergate.model.names import ChangeId
+from peergate.model.names import ChangeId, Digest
 from peergate.model.review import Kind
+from peergate.model.use import use_name
 
 __all__ = [
     "BACKGROUND",
@@ -50,6 +52,7 @@ __all__ = [
     "reported",
     "sign",
     "slots",
+    "use_path",
     "wait_rule",
 ]
 
@@ -300,6 +303,13 @@ def sign(
     if raw_ecdsa:
         signature = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(signature))
     return write_envelope(payload, signature, key.public.id)
+
+
+def use_path(envelope: str, *, namespace: str = "peergate-system") -> str:
+    """Return where the use of an approval is recorded."""
+    payload = hashlib.sha256(parse_envelope(envelope).payload).hexdigest()
+    name = use_name(Digest(payload))
+    return path_of("approvaluses", name, namespace=namespace, api="peergate.dev/v1alpha1")
 
 
 def slots(*values: str) -> dict[str, str]:

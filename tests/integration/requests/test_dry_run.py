@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.approvals import hex_of
-from tests.support.changes import Crew, Desk, config_map, path_of, reported, sign, slots
-
-from peergate.approval.envelope import parse_envelope
-from peergate.model.names import Digest
-from peergate.model.use import use_name
+from tests.support.changes import config_map, path_of, reported, sign, slots, use_path
 
 PATCH = '{"data":{"colour":"red"}}'
 
 
 def path(namespace: str) -> str:
     return path_of("configmaps", "settings", namespace=namespace)
-
-
-def uses(desk: Desk, *envelopes: str) -> list[bool]:
-    """Tell of each approval whether its use is recorded."""
-    names = [use_name(Digest(hex_of(parse_envelope(value).payload))) for value in envelopes]
-    api = "peergate.dev/v1alpha1"
-    return [desk.there(path_of("approvaluses", name, namespace="peergate-system", api=api)) for name in names]
 
 
 def test_of_a_deletion(desk, agent, namespace, alice):
@@ -51,10 +39,10 @@ def test_of_an_update_spends_nothing(desk, agent, namespace, alice):
     for _ in range(2):
         agent.kubectl(*words, "--dry-run=server").must()
         assert desk.get(path(namespace)) == attached
-    assert uses(desk, approval) == [False]
+    assert not desk.there(use_path(approval))
     agent.kubectl(*words).must()
     assert desk.get(path(namespace))["data"] == {"colour": "red"}
-    assert uses(desk, approval) == [True]
+    assert desk.there(use_path(approval))
 
 
 def test_of_an_update_that_somebody_approved_for_another_content(desk, agent, namespace, alice):
@@ -68,7 +56,7 @@ def test_of_an_update_that_somebody_approved_for_another_content(desk, agent, na
     assert desk.get(path(namespace)) == before
 
 
-def test_of_a_collection(desk, agent, namespace, alice, crew: Crew):
+def test_of_a_collection(desk, agent, namespace, alice):
     names = ("a", "b")
     paths = [path_of("configmaps", name, namespace=namespace) for name in names]
     for name, at in zip(names, paths, strict=True):
