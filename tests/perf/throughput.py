@@ -61,9 +61,13 @@ def measure(report: Report, *, quick: bool) -> None:
     try:
         with running(*_ARMS, core=min(before)) as servers:
             found = uvloop.run(_all_rounds(servers, rounds=rounds, seconds=seconds))
+            resident = {server.arm: server.resident_mib() for server in servers}
     finally:
         os.sched_setaffinity(0, before)
     _show(report, found)
+    shown = ", ".join(f"{arm} {mib:.0f}" for arm, mib in resident.items())
+    report.say(f"resident memory afterwards, MiB: {shown}")
+    report.figures["tlsResidentMiB"] = resident
 
 
 async def _all_rounds(
