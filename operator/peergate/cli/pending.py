@@ -20,6 +20,7 @@ from peergate.approval.verify import Terms
 from peergate.cli.asker import Asker
 from peergate.cli.discovery import resource_of_kind
 from peergate.cli.kube import ApiError, Cluster
+from peergate.cli.last_applied import as_kubectl_replaces
 from peergate.cli.manifest import kind_of
 from peergate.cli.situation import situation_of
 from peergate.cli.targets import Target, read_target
@@ -116,9 +117,10 @@ def _dry_run(cluster: Cluster, *, target: Target, manifest: JsonObject) -> JsonO
     metadata = dict(manifest["metadata"])
     if target.namespace:
         metadata["namespace"] = target.namespace
+    body = as_kubectl_replaces({**manifest, "metadata": metadata})
     # As kubectl does; and the object that was read is the one that is compared.
-    metadata.setdefault("resourceVersion", target.live["metadata"]["resourceVersion"])
-    body = {**manifest, "metadata": metadata}
+    version = body["metadata"].get("resourceVersion") or target.live["metadata"]["resourceVersion"]
+    body = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
     query = {"dryRun": "All", "fieldManager": "kubectl-replace"}
     try:
         return cluster.replace(target.path, body, query=query)
