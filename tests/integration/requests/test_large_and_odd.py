@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -36,15 +35,20 @@ def test_a_megabyte(desk, agent, namespace, alice):
     assert not desk.there(path)
 
 
-@contextlib.contextmanager
-def kind_of_its_own(desk) -> Iterator[str]:
-    """Yield the API group of a custom resource ``gauges`` with a 64-bit integer and free text."""
-    group = f"g{secrets.token_hex(3)}.example.com"
-    name = f"gauges.{group}"
-    spec = {
+PROPERTIES = {
+    "spec": {
         "type": "object",
         "properties": {"count": {"type": "integer", "format": "int64"}, "text": {"type": "string"}},
-    }
+    },
+    "status": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
+}
+
+
+@pytest.fixture(scope="module")
+def gauges(desk) -> Iterator[str]:
+    """The API group of a custom resource with a 64-bit integer, free text and no status subresource."""
+    group = f"g{secrets.token_hex(3)}.example.com"
+    name = f"gauges.{group}"
     admin = desk.cluster.admin
     admin.apply(
         {
@@ -60,7 +64,7 @@ def kind_of_its_own(desk) -> Iterator[str]:
                         "name": "v1",
                         "served": True,
                         "storage": True,
-                        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
+                        "schema": {"openAPIV3Schema": {"type": "object", "properties": PROPERTIES}},
                     }
                 ],
             },
@@ -81,13 +85,12 @@ TEXT = "Zürich \U0001d518 \u2028 \u007f \ufb01 é e\u0301"
 
 
 @pytest.fixture
-def gauge(desk, namespace, agent) -> Iterator[str]:
+def gauge(desk, namespace, agent, gauges) -> str:
     """The path of a Gauge that the agent may write."""
-    with kind_of_its_own(desk) as group:
-        path = path_of("gauges", "it", namespace=namespace, api=f"{group}/v1")
-        desk.create(path, body(path, count=WIDE, text="before"))
-        wait_until("the agent may write it", lambda: allowed(agent, group, namespace))
-        yield path
+    path = path_of("gauges", "it", namespace=namespace, api=f"{gauges}/v1")
+    desk.create(path, body(path, count=WIDE, text="before"))
+    wait_until("the agent may write it", lambda: allowed(agent, gauges, namespace))
+    return path
 
 
 def allowed(agent, group: str, namespace: str) -> bool:
@@ -123,3 +126,22 @@ def test_wide_integers_and_text_beyond_ascii_are_bound_exactly(gauge, desk, agen
     desk.attach(gauge, slots(sign(desk.deletion(gauge, options={}), by=alice)))
     assert agent.request("DELETE", gauge).code == 200
     assert not desk.there(gauge)
+
+
+def test_a_status_that_nobody_approved_does_not_ride_along(gauge, desk, agent, alice):
+    """B5: a kind without status subresource stores whatever status an update sends."""
+    merge = {"content_type": "application/merge-patch+json"}
+    plain = {"spec": {"text": "after"}}
+    change = desk.update(gauge, desk.dry_run("PATCH", gauge, plain, **merge))
+    before = desk.attach(gauge, slots(sign(change, by=alice)))
+    hidden = {**plain, "status": {"ready": True}}
+    reply = agent.request("PATCH", gauge, body=hidden, **merge)
+    assert (reply.code, reported(reply)) == (403, "ChangeDiffers")
+    alone = agent.request("PATCH", gauge, body={"status": {"ready": True}}, **merge)
+    assert (alone.code, reported(alone)) == (403, "ChangeDiffers")
+    assert desk.get(gauge) == before
+    change = desk.update(gauge, desk.dry_run("PATCH", gauge, hidden, **merge))
+    desk.attach(gauge, slots(sign(change, by=alice)))
+    assert agent.request("PATCH", gauge, body=hidden, **merge).code == 200
+    after = desk.get(gauge)
+    assert (after["spec"]["text"], after["status"]) == ("after", {"ready": True})
