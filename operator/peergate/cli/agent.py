@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from peergate.cli.flags import DurationType, cluster_flags, globals_of
+from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
 __all__ = ["agent"]
@@ -19,7 +20,7 @@ def agent() -> None:
     """Create agents: account, rights, kubeconfig."""
 
 
-@agent.command
+@agent.command(cls=Command)
 @click.argument("name")
 @click.option("--owner", required=True, metavar="TEXT", help="Who answers for it: a team, a person.")
 @click.option(

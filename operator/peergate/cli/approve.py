@@ -7,12 +7,13 @@ from datetime import timedelta
 import click
 
 from peergate.cli.flags import DurationType, cluster_flags, globals_of, output_flag
+from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
 __all__ = ["approve"]
 
 
-@click.command
+@click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="(delete TYPE/NAME | replace -f FILE)")
 @click.option("-f", "--filename", "file", metavar="FILE", help="For replace: the manifest, one object.")
 @click.option(

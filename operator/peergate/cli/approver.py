@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from peergate.cli.flags import cluster_flags, globals_of, output_flag
+from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
 __all__ = ["approver"]
@@ -16,7 +17,7 @@ def approver() -> None:
     """Register approvers and their public keys."""
 
 
-@approver.command
+@approver.command(cls=Command)
 @click.argument("name")
 @click.option("--identity", required=True, metavar="TEXT", help="What a signed statement names; unique.")
 @click.option("--owner", default="", metavar="TEXT", help="Who answers for this approver: a team, a person.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from peergate.cli.flags import cluster_flags, globals_of
+from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
 __all__ = ["attach"]
 
 
-@click.command
+@click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE/NAME")
 @click.option("-f", "--filename", "file", default="-", metavar="FILE", help="The envelope; default: stdin.")
 @click.option("--slot", metavar="NAME", help="Slot; default: from the approver's name.")

@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from peergate.cli.flags import cluster_flags, globals_of
+from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
 __all__ = ["completion"]
@@ -17,7 +18,7 @@ _LOAD = {
 }
 
 
-@click.command
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(sorted(_LOAD)))
 @cluster_flags
 @click.pass_context

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Entry", "LazyGroup"]
+__all__ = ["Command", "Entry", "LazyGroup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,17 @@ class Entry:
     target: str
     """``module:attribute``."""
     help: str
+
+
+class Command(click.Command):
+    r"""A command whose help is its raw docstring: there ``\b`` on a line of its own keeps the lines below it.
+
+    click wants the backspace character itself, which a raw docstring, with its shell lines, can't hold.
+    """
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["help"] = (settings.get("help") or "").replace("\\b\n", "\b\n")
+        super().__init__(name, **settings)
 
 
 class LazyGroup(click.Group):
