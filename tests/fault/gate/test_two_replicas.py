@@ -1,0 +1,170 @@
+"""Two replicas behind one address: restarts under load, and a registration that both forget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import pytest
+from tests.harness.clients import Reply
+from tests.harness.waiting import wait_until
+from tests.support.changes import DRY_DELETE, path_of, reported
+from tests.support.world import World, victim, world
+
+pytestmark = pytest.mark.cluster
+
+FORGET_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[World]:
+    with world(settings={"webhook": {"drainSeconds": 3}}, replicas=2) as made:
+        yield made
+
+
+class Load:
+    """Callers who repeat themselves in threads of their own until the block ends."""
+
+    def __init__(self, calls: dict[str, Callable[[], str]], *, threads: int = 2) -> None:
+        self.seen: dict[str, Counter[str]] = {name: Counter() for name in calls}
+        """What came of each call, by caller: a word that the call makes up."""
+        self._ended = threading.Event()
+        self._problems: list[Exception] = []
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, call))
+            for name, call in calls.items()
+            for _ in range(threads)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        assert self._problems == []
+
+    def _run(self, name: str, call: Callable[[], str]) -> None:
+        try:
+            while not self._ended.is_set():
+                self.seen[name][call()] += 1
+        except Exception as error:  # noqa: BLE001 - reported where the load ends
+            self._problems.append(error)
+
+    def reaches(self, count: int) -> None:
+        """Return once every caller has been answered this many times more."""
+        wanted = {name: seen.total() + count for name, seen in self.seen.items()}
+        wait_until(
+            "the load goes on",
+            lambda: all(self.seen[name].total() >= least for name, least in wanted.items()),
+        )
+
+
+def in_a_word(reply: Reply) -> str:
+    if reply.code == 500 and "failed calling webhook" in str(reply.body):
+        return "failed"
+    return reported(reply) or str(reply.code)
+
+
+def callers(pair: World, approved: str) -> dict[str, Callable[[], str]]:
+    probe = path_of("configmaps", "probe", namespace=pair.namespace)
+
+    def bystander() -> str:
+        path = victim(pair.bystander, pair.namespace)
+        return in_a_word(pair.delete(pair.bystander, path))
+
+    return {
+        "refused": lambda: in_a_word(pair.agent.request("DELETE", probe, body=DRY_DELETE)),
+        "admitted": lambda: in_a_word(pair.agent.request("DELETE", approved, body=DRY_DELETE)),
+        "bystander": bystander,
+    }
+
+
+def test_a_rolling_restart_under_load_fails_no_call_and_answers_none_wrongly(pair):
+    alice = pair.crew.register("alice")
+    approved = pair.approved(pair.victim(), alice)
+    wait_until(
+        "both replicas know alice",
+        lambda: all(pair.agent.request("DELETE", approved, body=DRY_DELETE).code == 200 for _ in range(8)),
+    )
+    with Load(callers(pair, approved)) as load:
+        load.reaches(20)
+        for replica in pair.installation.replicas:
+            assert replica.stop() == 0
+            load.reaches(20)  # served by the other one alone
+            replica.start()
+            replica.wait_ready()
+            load.reaches(20)
+    print({name: dict(seen) for name, seen in load.seen.items()})
+    assert set(load.seen["refused"]) == {"ApprovalMissing"}, load.seen
+    assert set(load.seen["admitted"]) == {"200"}, load.seen
+    assert set(load.seen["bystander"]) == {"200"}, load.seen
+    assert pair.delete(pair.agent, approved).code == 200
+
+
+def test_a_crash_under_load_answers_no_call_wrongly(pair):
+    """What was in work with the replica that is killed fails, and so is refused; nothing is admitted."""
+    first, second = pair.installation.replicas
+    probe = path_of("configmaps", "probe", namespace=pair.namespace)
+    calls = {name: call for name, call in callers(pair, probe).items() if name != "admitted"}
+    with Load(calls) as load:
+        for replica in (first, second):
+            load.reaches(20)
+            replica.kill()
+            load.reaches(20)
+            replica.start()
+            replica.wait_ready()
+    print({name: dict(seen) for name, seen in load.seen.items()})
+    assert set(load.seen["refused"]) <= {"ApprovalMissing", "failed"}
+    assert set(load.seen["bystander"]) == {"200"}
+
+
+def test_both_replicas_forget_an_approver_within_two_seconds(pair):
+    eve = pair.crew.register("eve")
+    approved = pair.approved(pair.victim(), eve)
+
+    def admits() -> bool:
+        return pair.agent.request("DELETE", approved, body=DRY_DELETE).code == 200
+
+    wait_until("both replicas know eve", lambda: all(admits() for _ in range(8)))
+    late: list[float] = []
+
+    def call() -> str:
+        began = time.monotonic()
+        word = in_a_word(pair.agent.request("DELETE", approved, body=DRY_DELETE))
+        if word == "200":
+            late.append(began)
+        return word
+
+    with Load({"eve": call}, threads=4) as load:
+        load.reaches(20)
+        pair.crew.remove(eve)
+        removed = time.monotonic()
+        wait_until("she is refused", lambda: load.seen["eve"]["UnknownApprover"])
+        wait_until("two seconds are over", lambda: time.monotonic() > removed + FORGET_SECONDS)
+        before = {replica.name: answered(replica, approved) for replica in pair.installation.replicas}
+        load.reaches(40)
+        wait_until(
+            "both have answered since",
+            lambda: all(
+                answered(replica, approved) > before[replica.name] for replica in pair.installation.replicas
+            ),
+        )
+    last = max(late) - removed
+    print(f"the last request that was admitted began {last:+.3f} s from the removal")
+    assert last < FORGET_SECONDS
+    reply = pair.delete(pair.agent, approved)
+    assert (reply.code, reported(reply)) == (403, "UnknownApprover")
+    assert pair.desk.there(approved)
+
+
+def answered(replica, path: str) -> int:
+    """Return how many reviews of this object a replica has logged."""
+    name = path.rpartition("/")[2]
+    return sum(line.get("name") == name for line in replica.log_lines())
