@@ -34,12 +34,7 @@ def strict_json(data: bytes | str, *, max_depth: int) -> object:
     try:
         text = data.decode() if isinstance(data, bytes) else data
         _check_depth(text, max_depth=max_depth)
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        value: object = _DECODER.decode(text)
         # A lone surrogate has no UTF-8: raw in text, or spelt by an escape that the parser lets through.
         text.encode()
         if "\\u" in text:
@@ -52,6 +47,8 @@ def strict_json(data: bytes | str, *, max_depth: int) -> object:
 
 
 def _check_depth(text: str, *, max_depth: int) -> None:
+    if text.count("[") + text.count("{") <= max_depth:
+        return  # too few brackets to nest deeper, wherever they stand: an envelope has three
     depth = 0
     for character in _STRING.sub("", text):
         if character in "[{":
@@ -78,3 +75,9 @@ def _finite(digits: str) -> float:
     if isinf(value):
         raise NotStrictJson("a number is beyond the range of doubles")
     return value
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+)
+"""``json.loads`` would make one for each text."""

@@ -8,7 +8,7 @@ each approval by itself, V25 in ``quorum``. V26, the ledger, is the edge's: it c
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +16,7 @@ from peergate.approval.canonical import NotCanonical, TooLarge
 from peergate.approval.carriers import reserved_key_problem
 from peergate.gate import resources
 from peergate.gate.effects import finding_for
-from peergate.gate.findings import Situation, metadata_of
+from peergate.gate.findings import Finding, Situation, metadata_of
 from peergate.gate.matching import Match, match_rules
 from peergate.gate.messages import RETRY_LATER, Refusal, barred, refusal, unavailable
 from peergate.gate.policies import CompiledRule
@@ -84,12 +84,12 @@ def refuse_unavailable(*, review: Review, snapshot: Snapshot | None, code: Code)
 
 def _judge(situation: Situation, *, now: datetime) -> Decision:
     """Return the verdict on an agent's review."""
-    review, snapshot, facts = situation.review, situation.snapshot, _facts(situation.agent)
-    problem = _malformed(review)
+    snapshot, agent = situation.snapshot, situation.agent
+    problem = _malformed(situation.review)
     if problem:
-        return barred(situation, code=Code.REVIEW_MALFORMED, why=problem, facts=facts)
+        return barred(situation, code=Code.REVIEW_MALFORMED, why=problem, facts=_facts(agent))
     finding = finding_for(situation)
-    facts = dataclasses.replace(facts, effect=finding.effect, note=finding.note)
+    facts = _facts(agent, finding=finding)
     if finding.effect is Effect.FORBIDDEN:
         return barred(
             situation, code=Code.NOT_APPROVABLE, why=finding.why, allowed=finding.allowed, facts=facts
@@ -101,7 +101,7 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
     if finding.effect is Effect.HARMLESS:
         return _harmless(situation, facts=facts)
     match = match_rules(situation, effect=finding.effect)
-    facts = dataclasses.replace(facts, rules=tuple(rule.name for rule in match.rules))
+    facts = _facts(agent, finding=finding, rules=match.rules)
     if not match.rules:
         return Allow(reason="exempt" if match.exempted else "unprotected", facts=facts)
     closed = _closed(match, situation)
@@ -110,8 +110,14 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
     return weigh(situation, match=match, facts=facts, now=now)
 
 
-def _facts(agent: Agent) -> Facts:
-    return Facts(agent_tag=agent.tag, owner=agent.owner)
+def _facts(agent: Agent, *, finding: Finding | None = None, rules: Iterable[CompiledRule] = ()) -> Facts:
+    return Facts(
+        agent_tag=agent.tag,
+        owner=agent.owner,
+        effect=finding.effect if finding else None,
+        note=finding.note if finding else "",
+        rules=tuple(rule.name for rule in rules),
+    )
 
 
 def _malformed(review: Review) -> str:

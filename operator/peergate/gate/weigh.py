@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from peergate.approval.carriers import Carried, Collected, collect
+from peergate.approval.carriers import Collected, collect
 from peergate.approval.change import change_digest, change_id
 from peergate.approval.options import OptionsRefused
 from peergate.approval.verify import Refused, Target, Verified, verify_approval
@@ -20,7 +19,7 @@ from peergate.gate.shape import mapping, text
 from peergate.gate.tally import Tally, best_of_each, tally_of
 from peergate.model.change import ObjectRef, Requester
 from peergate.model.decision import Allow, Code, Decision, Facts, Hold, NotCounted
-from peergate.model.names import Digest
+from peergate.model.names import ChangeId, Digest
 from peergate.model.review import Review
 
 __all__ = ["weigh"]
@@ -53,21 +52,27 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
             facts=facts,
         )
     digest = change_digest(change)
-    facts = dataclasses.replace(facts, change=change, change_digest=digest, change_id=change_id(digest))
-    filed = _filed(situation, digest=digest)
-    if filed is not None and filed.rejection is not None and now < filed.rejection.until:
-        return refusal(Refusal(situation=situation, code=Code.CHANGE_REJECTED, facts=facts, filed=filed))
+    name = change_id(digest)
+    filed = _filed(situation, digest=digest, name=name)
     carried = _carried(situation, filed=filed)
-    if carried.problem is not None:
-        return refusal(Refusal(situation=situation, code=carried.problem, facts=facts, filed=filed))
-    found = _verify_all(carried.approvals, target=target, match=match, situation=situation, now=now)
+    problem = Code.CHANGE_REJECTED if _is_rejected(filed, now=now) else carried.problem
+    found = () if problem else _verify_all(carried, target=target, match=match, situation=situation, now=now)
     tally = tally_of(
         found,
         rules=match.enforced or match.watched,
         spent=situation.snapshot.spent,
         keyring=situation.snapshot.keyring,
     )
-    facts = dataclasses.replace(facts, counted=tally.claims, not_counted=tally.not_counted)
+    facts = dataclasses.replace(
+        facts,
+        change=change,
+        change_digest=digest,
+        change_id=name,
+        counted=tally.claims,
+        not_counted=tally.not_counted,
+    )
+    if problem:
+        return refusal(Refusal(situation=situation, code=problem, facts=facts, filed=filed))
     return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, now=now)
 
 
@@ -100,9 +105,14 @@ def _target(situation: Situation) -> Target:
     )
 
 
-def _filed(situation: Situation, *, digest: Digest) -> FiledRequest | None:
+def _is_rejected(filed: FiledRequest | None, *, now: datetime) -> bool:
+    """Tell whether a peer's no to this very change is in force; it outweighs every approval (V6)."""
+    return filed is not None and filed.rejection is not None and now < filed.rejection.until
+
+
+def _filed(situation: Situation, *, digest: Digest, name: ChangeId) -> FiledRequest | None:
     """Return the filed request of this very change: same name, same full digest of what it records."""
-    filed = situation.snapshot.requests.get((request_namespace(situation), change_id(digest)))
+    filed = situation.snapshot.requests.get((request_namespace(situation), name))
     return filed if filed is not None and filed.change == digest else None
 
 
@@ -117,7 +127,7 @@ def _carried(situation: Situation, *, filed: FiledRequest | None) -> Collected:
 
 
 def _verify_all(
-    carried: Sequence[Carried],
+    carried: Collected,
     *,
     target: Target,
     match: Match,
@@ -135,7 +145,7 @@ def _verify_all(
                 terms=match.terms,
                 now=now,
             )
-            for item in carried
+            for item in carried.approvals
         ]
     )
 

@@ -66,7 +66,7 @@ def parse_instant(text: object) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """Return the instant as ``YYYY-MM-DDThh:mm:ssZ``, cut to the second."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _schema(schema: dict[str, Any]) -> WithJsonSchema:
