@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,19 +18,29 @@ __all__ = ["mutating"]
 
 @contextmanager
 def mutating(
-    cluster: Cluster, *, namespace: str, when: str, patch: list[Mapping[str, Any]]
+    cluster: Cluster,
+    *,
+    namespace: str,
+    when: str,
+    patch: Sequence[Mapping[str, Any]] = (),
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
-    """Have the JSON patch applied to ConfigMaps that are updated in the namespace; ``when`` is CEL."""
+    """Have the JSON patch applied to ConfigMaps that are updated in the namespace; ``when`` is CEL.
+
+    ``meanwhile`` is called during each review that is no dry run, before the answer.
+    """
     pair = cluster.layout.authority.server("mutator")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    encoded = base64.b64encode(json.dumps(patch).encode()).decode("ascii")
+    encoded = base64.b64encode(json.dumps(list(patch)).encode()).decode("ascii")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if not review["request"]["dryRun"]:
+                meanwhile()
             response = {
                 "uid": review["request"]["uid"],
                 "allowed": True,

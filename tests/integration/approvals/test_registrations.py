@@ -92,15 +92,15 @@ TAKEN_BACK = {
 
 @pytest.mark.parametrize(("change", "code"), TAKEN_BACK.values(), ids=TAKEN_BACK.keys())
 def test_what_was_taken_back_counts_no_longer(change, code, desk, crew, agent, path):
+    key = crew.key(f"taken-{secrets.token_hex(4)}")
+    eve = crew.register(f"eve-{secrets.token_hex(4)}", key)
+    approve(desk, path, eve)
+    assert admits(agent, path)
     moments = {"now": away(seconds=1), "past": away(seconds=-1), "future": away(hours=1)}
 
     def dated(members: dict[str, Any]) -> dict[str, Any]:
         return {name: moments.get(value, value) for name, value in members.items() if name != "key"}
 
-    key = crew.key(f"taken-{secrets.token_hex(4)}")
-    eve = crew.register(f"eve-{secrets.token_hex(4)}", key)
-    approve(desk, path, eve)
-    assert admits(agent, path)
     record = {"type": key.type, "publicKey": key.public_text, **dated(change.get("key", {}))}
     crew.change(eve, {"keys": [record], **dated(change)})
     refused_soon(desk, agent, path, code)
