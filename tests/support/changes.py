@@ -129,7 +129,7 @@ class Crew:
             {"type": key.type, "publicKey": key.public_text} if isinstance(key, MadeKey) else dict(key)
             for key in keys or (self.key(name),)
         ]
-        body = {
+        body: dict[str, Any] = {
             "apiVersion": "peergate.dev/v1alpha1",
             "kind": "Approver",
             "metadata": {"name": own},
@@ -299,7 +299,7 @@ def sign(
     if key.kind.startswith("sk-"):  # a token's private half is in no file
         signature = key.sign(pae(payload))
     else:
-        signature = load_private_key(key.private_text, key_type=key.type).sign(pae(payload))
+        signature = load_private_key(key.private_text, key_type=key.public.type).sign(pae(payload))
     if raw_ecdsa:
         signature = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(signature))
     return write_envelope(payload, signature, key.public.id)
