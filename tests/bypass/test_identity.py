@@ -6,12 +6,17 @@ and nothing is there afterwards that was not there before.
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from tests.harness.clients import Client, Reply
 from tests.harness.cluster import Cluster
 from tests.harness.namespaces import fresh_namespace
@@ -286,13 +291,6 @@ def test_rights_in_the_whole_cluster_are_bound_to_agents_alone(cluster, admin, a
 
 
 def _certificate_request(name: str) -> dict[str, Any]:
-    import base64  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415
-
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mallory")])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())

@@ -18,7 +18,7 @@ from tests.harness.namespaces import fresh_namespace
 from tests.harness.waiting import wait_until
 from tests.support.changes import path_of, reported
 from tests.support.resources import approval_use
-from tests.support.world import MERGE
+from tests.support.world import CONFIGURATION, MERGE
 
 OWN = "peergate-system"
 APPS, LEASES, EVENTS, OURS = "apps/v1", "coordination.k8s.io/v1", "events.k8s.io/v1", "peergate.dev/v1alpha1"
@@ -290,6 +290,22 @@ def test_an_agent_does_not_get_into_a_pod_there(method, what, target, twin):
     assert (refused.code, reported(refused)) == (403, "NotApprovable"), refused.body
 
 
+SERVICE_PATHS = ("old/proxy/", "https:old:443/proxy/gates/namespaced", "old:443/proxy/")
+
+
+@pytest.mark.parametrize("what", SERVICE_PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_agent_does_not_reach_a_service_there_through_the_api_server(method, what, target, twin):
+    def attack(ground: Ground) -> Reply:
+        return ground.client.request(method, f"{ground.object(KINDS['Service']).rpartition('/')[0]}/{what}")
+
+    worked = attack(twin)
+    # Nobody is behind the Service: who is let through is told so.
+    assert worked.code == 503, worked.body
+    refused = attack(target)
+    assert (refused.code, reported(refused)) == (403, "NotApprovable"), refused.body
+
+
 SUBRESOURCES: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     "evicting a pod": (
         "Pod",
@@ -371,3 +387,62 @@ def test_people_and_other_accounts_go_on_there(target, cluster, bystander):
         ground = Ground(cluster.admin, client, OWN)
         assert create(ground, kind).code == 201
         assert patch(ground, kind).code == 200
+
+
+FOUNDATIONS = {
+    "the definition of Approvers": (
+        "customresourcedefinitions",
+        "apiextensions.k8s.io/v1",
+        "approvers.peergate.dev",
+        {"spec": {"names": {"shortNames": ["mallory"]}}},
+    ),
+    "the definition of ApprovalUses": (
+        "customresourcedefinitions",
+        "apiextensions.k8s.io/v1",
+        "approvaluses.peergate.dev",
+        {"metadata": {"labels": {"a": "b"}}},
+    ),
+    "the operator's ClusterRole": (
+        "clusterroles",
+        "rbac.authorization.k8s.io/v1",
+        "peergate-operator",
+        {"rules": []},
+    ),
+    "the operator's ClusterRoleBinding": (
+        "clusterrolebindings",
+        "rbac.authorization.k8s.io/v1",
+        "peergate-operator",
+        None,  # to change it takes the rights it gives, and RBAC says so first
+    ),
+}
+
+
+@pytest.mark.parametrize(("resource", "api", "name", "change"), FOUNDATIONS.values(), ids=FOUNDATIONS.keys())
+def test_what_the_gate_stands_on_in_the_whole_cluster_takes_an_approval(
+    resource, api, name, change, peergate, agent, admin
+):
+    path = path_of(resource, name, api=api)
+    before = admin.request("GET", path).body
+    replies = [agent.request("DELETE", path)]
+    if change is not None:
+        replies.append(agent.request("PATCH", path, body=change, content_type=MERGE))
+    for reply in replies:
+        assert (reply.code, reported(reply)) == (403, "ApprovalMissing"), reply.body
+        assert "cluster.gate.peergate.dev" in reply.body["message"]
+    after = admin.request("GET", path).body
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert [after.get(member) for member in ("spec", "rules", "subjects")] == [
+        before.get(member) for member in ("spec", "rules", "subjects")
+    ]
+
+
+def test_the_webhook_configuration_itself_is_for_rbac_to_guard(peergate, agent, admin):
+    """The API server asks no webhook about these (C2)."""
+    before = admin.request("GET", CONFIGURATION).body["metadata"]["uid"]
+    for reply in (
+        agent.request("DELETE", CONFIGURATION),
+        agent.request("PATCH", CONFIGURATION, body={"webhooks": []}, content_type=MERGE),
+    ):
+        assert reply.code == 403
+        assert "gate.peergate.dev" not in reply.body["message"]
+    assert admin.request("GET", CONFIGURATION).body["metadata"]["uid"] == before

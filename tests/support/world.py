@@ -14,7 +14,18 @@ from tests.harness.namespaces import fresh_namespace
 from tests.harness.peergate import Installation, PeergateProcess
 from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
-from tests.support.changes import BACKGROUND, DRY_DELETE, Crew, Desk, Peer, config_map, path_of, reported
+from tests.support.changes import (
+    BACKGROUND,
+    DRY_DELETE,
+    Crew,
+    Desk,
+    Peer,
+    config_map,
+    path_of,
+    reported,
+    sign,
+    slots,
+)
 
 __all__ = ["CONFIGURATION", "MERGE", "World", "conditions", "victim", "world"]
 
@@ -57,8 +68,6 @@ class World:
 
     def approved(self, path: str, by: Peer) -> str:
         """Attach an approval of the agent's deletion of this object; return its path."""
-        from tests.support.changes import sign, slots  # noqa: PLC0415
-
         self.desk.attach(path, slots(sign(self.desk.deletion(path), by=by)))
         return path
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
 from tests.support.changes import (
     BACKGROUND,
@@ -20,6 +22,8 @@ from tests.support.changes import (
 )
 from tests.support.filed import filed
 from tests.support.world import MERGE, victim
+
+from peergate.model.wire import format_instant
 
 OPERATOR = "system:serviceaccount:peergate-system:peergate"
 
@@ -130,3 +134,89 @@ def test_the_same_record_by_an_agent_is_reviewed_and_refused(peergate, agent, de
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"x-{secrets.token_hex(3)}"}}
     assert agent.request("POST", "/api/v1/namespaces/peergate-system/configmaps", body=body).code == 403
     wait_until("it is counted", lambda: peergate.process.reviews(gate="own") == before + 1)
+
+
+# --- approvers that are agents ---
+
+
+@pytest.fixture
+def robot(cluster, crew, peergate, namespace):
+    """Return a function from an owner to an agent of that owner which is an approver, and its client."""
+    made = []
+
+    def of(owner):
+        name = f"robot-{secrets.token_hex(4)}"
+        client = create_account(cluster, "agents", name, owner=owner)
+        made.append(name)
+        account = f"system:serviceaccount:agents:{name}"
+        members = {"class": "agent", "owner": owner, "kubernetesUsernames": [account]}
+        peer = crew.register(name, **members)
+        peergate.wait_gated(client, namespace=namespace)
+        return peer, client
+
+    yield of
+    for name in made:
+        cluster.admin.request("DELETE", path_of("serviceaccounts", name, namespace="agents"))
+
+
+def rejection(by):
+    now = datetime.now(UTC)
+    instants = {"at": format_instant(now), "until": format_instant(now + timedelta(hours=1))}
+    return {"status": {"rejection": {"by": by, "reason": "take a snapshot first", **instants}}}
+
+
+def test_an_approver_that_is_an_agent_attaches_its_approval_to_anothers_request(
+    desk, robot, agent, admin, namespace
+):
+    peer, client = robot("team-robots")
+    change = desk.deletion(victim(admin, namespace))
+    request = filed(desk, change)
+    annotate(client, request, {SLOT + "robot": sign(change, by=peer)})
+    # Beside it, nothing: not a reason, not the state, not the end.
+    path = chreq(request)
+    for reply in (
+        client.request(
+            "PATCH",
+            path,
+            body={"metadata": {"annotations": {"peergate.dev/reason": "x"}}},
+            content_type=MERGE,
+        ),
+        client.request("PATCH", f"{path}/status", body={"status": {"state": "Approved"}}, content_type=MERGE),
+        client.request("DELETE", path),
+    ):
+        assert (reply.code, reported(reply)) == (403, "NotApprovable"), reply.body
+
+
+def test_an_approver_that_is_an_agent_rejects_for_others_but_not_for_its_own_owner(
+    desk, robot, alice, agent, admin, namespace
+):
+    stranger, strangers_client = robot("team-robots")
+    sibling, siblings_client = robot("team-platform")
+    path = victim(admin, namespace)
+    change = desk.deletion(path)
+    status = f"{chreq(filed(desk, change))}/status"
+    for client, by in (
+        (siblings_client, sibling.identity),  # of the requester's owner
+        (strangers_client, alice.identity),  # as somebody else
+        (agent, stranger.identity),  # the requester itself
+        (admin, stranger.identity),  # a person whose account is no approver's
+    ):
+        reply = client.request("PATCH", status, body=rejection(by), content_type=MERGE)
+        assert (reply.code, reported(reply) or reply.body["reason"]) == (403, "NotApprovable"), reply.body
+    desk.attach(path, slots(sign(change, by=alice)))
+    assert admits(agent, path)
+    body = rejection(stranger.identity)
+    assert strangers_client.request("PATCH", status, body=body, content_type=MERGE).code == 200
+    wait_until(
+        "the rejection outweighs the approval",
+        lambda: reported(agent.request("DELETE", path, body=DRY_DELETE)) == "ChangeRejected",
+    )
+    reply = agent.request("DELETE", path, body=BACKGROUND)
+    assert (reply.code, reported(reply)) == (403, "ChangeRejected")
+    assert desk.there(path)
+    # It is set once: nobody takes it back. The schema says so, before any gate is asked.
+    kept = desk.get(status.removesuffix("/status"))["status"]["rejection"]
+    for client in (strangers_client, agent, admin):
+        taken = client.request("PATCH", status, body={"status": {"rejection": None}}, content_type=MERGE)
+        assert taken.code in {403, 422}, taken.body
+    assert desk.get(status.removesuffix("/status"))["status"]["rejection"] == kept

@@ -22,7 +22,7 @@ LEASE = path_of("leases", "peergate-leader", namespace=OWN, api="coordination.k8
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[World]:
-    with world() as made:
+    with world(settings={"webhook": {"drainSeconds": 0}}) as made:
         yield made
 
 
