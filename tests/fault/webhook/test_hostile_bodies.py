@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+import uvloop
 from tests.support.edge import always, http, parts, review_body, serve
 
 from peergate.model.decision import Allow
@@ -118,3 +119,15 @@ async def test_at_the_bound_the_longest_idle_connection_makes_room(monkeypatch):
         await first_reader.readuntil(b"\r\n\r\n")
         assert parts(await served.exchange(http(GOOD)))[0] == 200
         assert await asyncio.wait_for(second_reader.read(), 5) == b""
+
+
+def test_a_connection_over_the_bound_is_ended_under_uvloop_too(monkeypatch):
+    # uvloop's TLS transport is no asyncio.WriteTransport.
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 0)
+
+    async def connect() -> bytes:
+        async with serve(ADMIT) as served, served.connection() as (reader, _):
+            return await asyncio.wait_for(reader.read(), 5)
+
+    with contextlib.suppress(ConnectionError):
+        assert uvloop.run(connect()) == b""
