@@ -73,7 +73,11 @@ def tokens(situation: Situation) -> Finding | None:
     review = situation.review
     if not is_token_request(review):
         return None
-    if _same_kind(situation, review.namespace, review.name):
+    # The request names the live account's uid (AR30): an account made anew under this name is another one.
+    known = situation.snapshot.accounts.get((review.namespace, review.name))
+    live = text(situation.new_metadata.get("uid"))
+    is_known = known is not None and live in {"", known.uid}
+    if is_known and _same_kind(situation, review.namespace, review.name):
         return Finding(Effect.HARMLESS)
     return Finding(
         Effect.FORBIDDEN, why="would take a token of an account that is not its own kind", allowed=_TAG_IT
