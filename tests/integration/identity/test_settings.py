@@ -78,6 +78,7 @@ def installed(cluster: Cluster, agents: Mapping[str, Any]) -> Iterator[Place]:
         fresh_namespace(cluster, protected=True) as namespace,
     ):
         yield Place(cluster, installation, namespace)
+        installation.process.stop()  # in order, so that who comes next need not wait for the Lease
     cluster.admin.request("DELETE", CONFIGURATION)
 
 
