@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE, path_of, reported
 from tests.support.world import CONFIGURATION, World, conditions, world
@@ -187,10 +188,7 @@ def test_a_configuration_that_an_administrator_deletes_is_reported_and_not_made_
     )
     # Whatever wakes the operator now, it makes none: tags, policies, registrations.
     whole.crew.enlist("late")
-    labels = {"metadata": {"labels": {"peergate.dev/agent": "true"}}}
-    account = path_of("serviceaccounts", "default", namespace=whole.namespace)
-    patched = whole.admin.request("PATCH", account, body=labels, content_type="application/merge-patch+json")
-    assert patched.code == 200
+    create_account(whole.cluster, "workers", "late", owner="team-late")
     wait_until(
         "the registration was seen",
         lambda: any(
