@@ -216,8 +216,18 @@ class Snapshots:
         self._events.set()
 
     def _on_account_gone(self, departure: Departure[Account]) -> None:
-        if departure.held.value.tagged:
+        namespace, _ = departure.key
+        if departure.held.value.tagged or self._holds_agents(namespace):
             self._former.append((self._clock() + _FORMER_AGENT_SECONDS, departure.held.uid))
+
+    def _holds_agents(self, namespace: str) -> bool:
+        """Tell whether the label makes agents of a namespace's accounts, or did in the last snapshot.
+
+        The namespace may be gone, and even be there again without the label, before its accounts are missed.
+        """
+        live = self.caches.namespaces.get(("", namespace))
+        seen = (live.value if live is not None else {}, self._current.namespaces.get(namespace, {}))
+        return any(labels.get(self._current.config.agents_label) == "true" for labels in seen)
 
 
 class _OneMore(Mapping[Key, Account]):

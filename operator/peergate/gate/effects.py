@@ -105,6 +105,7 @@ ENTRIES: Final[tuple[Callable[[Situation], Finding | None], ...]] = (
     own.operators_namespace,
     own.peergate_resources,
     own.namespace_tags,
+    own.agents_namespace_deletion,
     identities.account_changes,
     identities.tokens,
     identities.token_secrets,

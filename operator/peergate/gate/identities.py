@@ -30,6 +30,8 @@ __all__ = [
 _TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a secret
 _SECRET_ACCOUNT: Final = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation key
 _TAG_IT: Final = "a person may tag that account as an agent of the same owner."
+_DEFAULT: Final = "default"
+"""The account of every namespace, which a workload that names none runs as."""
 _CLIENT_SIGNERS: Final = (
     "kubernetes.io/kube-apiserver-client",
     "kubernetes.io/kube-apiserver-client-kubelet",
@@ -43,12 +45,7 @@ def account_changes(situation: Situation) -> Finding | None:
         return None
     config = situation.snapshot.config
     if review.operation == "CREATE":
-        metadata = situation.new_metadata
-        tagged = mapping(metadata.get("labels")).get(config.agent_label) == "true"
-        owner = mapping(metadata.get("annotations")).get(OWNER_ANNOTATION, "")
-        if tagged and (not owner or owner != situation.agent.owner):
-            return Finding(Effect.FORBIDDEN, why="would create an agent that answers to another owner")
-        return None
+        return _new_account(situation)
     if review.operation == "UPDATE" and _is_unchanged(situation):
         return None
     if review.operation == "DELETE":
@@ -60,6 +57,23 @@ def account_changes(situation: Situation) -> Finding | None:
     )
     what = "the agent tag" if changes_tag else "an account"
     return Finding(Effect.FORBIDDEN, why=f"would change {what}")
+
+
+def _new_account(situation: Situation) -> Finding | None:
+    """Judge an account that an agent makes: rights are bound to names, and outlive the account of a name."""
+    metadata, snapshot = situation.new_metadata, situation.snapshot
+    tagged = mapping(metadata.get("labels")).get(snapshot.config.agent_label) == "true"
+    owner = mapping(metadata.get("annotations")).get(OWNER_ANNOTATION, "")
+    # Also without the tag: it may be an agent by its namespace or in strict mode, or be tagged later.
+    if (tagged or owner) and (not owner or owner != situation.agent.owner):
+        return Finding(Effect.FORBIDDEN, why="would create an agent that answers to another owner")
+    if tagged and metadata.get("ownerReferences"):
+        # The garbage collector would delete it when the agent deletes the owner.
+        return Finding(Effect.FORBIDDEN, why="would create an agent that goes along with another object")
+    before = snapshot.accounts.get((situation.namespace, text(metadata.get("name"))))
+    if not tagged and before is not None and before.tagged:
+        return Finding(Effect.FORBIDDEN, why="would make an agent's account anew without its tag")
+    return None
 
 
 def is_token_request(review: Review) -> bool:
@@ -117,8 +131,15 @@ def role_bindings(situation: Situation) -> Finding | None:
         subject = mapping(member)
         if subject.get("kind") != "ServiceAccount":
             return Finding(Effect.FORBIDDEN, why="would bind rights to somebody who is not an agent")
-        namespace = text(subject.get("namespace")) or situation.namespace
-        if is_agent_account(namespace, text(subject.get("name")), snapshot=situation.snapshot) is None:
+        namespace, name = text(subject.get("namespace")) or situation.namespace, text(subject.get("name"))
+        if name == _DEFAULT:
+            # Any workload may run as it (workload_account), also when it is no agent's any more.
+            return Finding(
+                Effect.FORBIDDEN,
+                why="would bind rights to a namespace's default account",
+                allowed="a binding to an agent's account of another name.",
+            )
+        if is_agent_account(namespace, name, snapshot=situation.snapshot) is None:
             return Finding(
                 Effect.FORBIDDEN,
                 why="would bind rights to an account that is not an agent",
@@ -137,10 +158,10 @@ def workload_account(situation: Situation) -> Finding | None:
         name, mounts = _account_of(spec)
         if (name, mounts) in before or (name, True) in before:
             continue
-        harmless = name == "default" or not mounts
+        harmless = name == _DEFAULT or not mounts
         if review.operation == "UPDATE":
             # A new token in an old workload is a new identity, whichever account it is.
-            harmless = not mounts or (name == "default" and ("default", True) in before)
+            harmless = not mounts or (name == _DEFAULT and (_DEFAULT, True) in before)
         if not harmless and not _same_kind(situation, situation.namespace, name):
             return Finding(
                 Effect.FORBIDDEN,
@@ -207,7 +228,7 @@ def _pod_specs(document: JsonObject) -> Iterable[Mapping[str, Any]]:
 
 def _account_of(spec: Mapping[str, Any]) -> tuple[str, bool]:
     """Return the account a Pod runs as, and whether it mounts that account's token."""
-    name = text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or "default"
+    name = text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or _DEFAULT
     projected = any(
         "serviceAccountToken" in mapping(source)
         for volume in sequence(spec.get("volumes"))

@@ -13,12 +13,12 @@ from peergate.approval.canonical import canonically_equal
 from peergate.approval.carriers import slot_of
 from peergate.gate.findings import Finding, Situation
 from peergate.gate.rejection import rejection_problem
-from peergate.gate.shape import mapping
+from peergate.gate.shape import mapping, sequence
 from peergate.model.change import Effect
 from peergate.model.names import GROUP, REASON_ANNOTATION, TICKET_ANNOTATION
 from peergate.model.review import Gate, User
 
-__all__ = ["namespace_tags", "operators_namespace", "peergate_resources"]
+__all__ = ["agents_namespace_deletion", "namespace_tags", "operators_namespace", "peergate_resources"]
 
 _REASON_LIMIT: Final = 512
 """Characters of ``peergate.dev/reason`` and ``peergate.dev/ticket`` (experience.md §1.2)."""
@@ -62,14 +62,45 @@ def peergate_resources(situation: Situation) -> Finding | None:
 def namespace_tags(situation: Situation) -> Finding | None:
     """T3: which namespaces are protected, and whose accounts are agents, is not an agent's to say."""
     review = situation.review
-    if review.operation != "UPDATE" or review.resource.group or review.resource.resource != "namespaces":
+    if review.resource.group or review.resource.resource != "namespaces":
         return None
     config = situation.snapshot.config
     old = mapping(situation.old_metadata.get("labels"))
     new = mapping(situation.new_metadata.get("labels"))
-    if any(old.get(label) != new.get(label) for label in (config.protected_label, config.agents_label)):
+    labels = (
+        (config.protected_label, config.agents_label)
+        if review.operation == "UPDATE"
+        else (config.agents_label,)
+    )
+    if review.operation in {"CREATE", "UPDATE"} and any(old.get(label) != new.get(label) for label in labels):
         return Finding(Effect.FORBIDDEN, why="would change which namespaces are protected or hold agents")
     return None
+
+
+def agents_namespace_deletion(situation: Situation) -> Finding | None:
+    """T15: its accounts go along; made anew they are untagged, while rights stay bound to their names."""
+    review = situation.review
+    if (
+        review.resource.group
+        or review.resource.resource != "namespaces"
+        or not (review.operation == "DELETE" or _gets_an_owner(situation))
+    ):
+        return None
+    snapshot, name = situation.snapshot, situation.old_metadata.get("name")
+    label = snapshot.config.agents_label
+    old, cached = mapping(situation.old_metadata.get("labels")), snapshot.namespaces.get(str(name), {})
+    if "true" in {old.get(label), cached.get(label)} or any(
+        account.tagged for (namespace, _), account in snapshot.accounts.items() if namespace == name
+    ):
+        return Finding(Effect.FORBIDDEN, why="would delete a namespace along with the accounts of agents")
+    return None
+
+
+def _gets_an_owner(situation: Situation) -> bool:
+    old = sequence(situation.old_metadata.get("ownerReferences"))
+    return situation.review.operation == "UPDATE" and any(
+        reference not in old for reference in sequence(situation.new_metadata.get("ownerReferences"))
+    )
 
 
 def _is_change_request(situation: Situation) -> bool:

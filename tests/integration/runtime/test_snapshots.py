@@ -72,6 +72,17 @@ async def test_a_deleted_agent_is_remembered_by_its_uid(api, namespace, snapshot
     assert uid in snapshots.snapshot().former_agents
 
 
+async def test_an_account_of_an_agents_namespace_is_remembered_too(api, namespace, snapshots, until):
+    async with account(api, namespace, "worker") as uid:
+        await until(lambda: (namespace, "worker") in snapshots.snapshot().accounts)
+        await api.patch(
+            NAMESPACES, name=namespace, body={"metadata": {"labels": {"peergate.dev/agents": "true"}}}
+        )
+        await until(lambda: "peergate.dev/agents" in snapshots.snapshot().namespaces[namespace])
+    await until(lambda: (namespace, "worker") not in snapshots.snapshot().accounts)
+    assert uid in snapshots.snapshot().former_agents
+
+
 async def test_an_account_that_the_cache_misses_is_looked_up(api, namespace, until):
     blind = Snapshots(api, Settings())
     async with (

@@ -485,6 +485,60 @@ CASES = {
         HARMLESS,
         "",
     ),
+    "a foreign owner is Forbidden without the tag too, as a namespace may make it an agent": (
+        review("CREATE", new=thing("ServiceAccount", "x", annotations={"peergate.dev/owner": "team-other"})),
+        FORBIDDEN,
+        "",
+    ),
+    "creating an agent that goes along with another object is Forbidden (T15)": (
+        review(
+            "CREATE",
+            new=thing(
+                "ServiceAccount",
+                "x",
+                labels={"peergate.dev/agent": "true"},
+                annotations={"peergate.dev/owner": "team-platform"},
+                ownerReferences=[OWNER],
+            ),
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "making an agent's account anew without its tag is Forbidden (T15)": (
+        review("CREATE", new=thing("ServiceAccount", "sibling", namespace="agents"), gate=Gate.IDENTITY),
+        FORBIDDEN,
+        "",
+    ),
+    "creating a namespace of agents is Forbidden (T15)": (
+        review("CREATE", new=thing("Namespace", "mine", labels={"peergate.dev/agents": "true"})),
+        FORBIDDEN,
+        "",
+    ),
+    "creating a protected namespace is harmless": (review("CREATE", new=NAMESPACE), HARMLESS, ""),
+    "deleting a namespace of agents is Forbidden (T15)": (
+        review("DELETE", old=thing("Namespace", "crew")),
+        FORBIDDEN,
+        "",
+    ),
+    "deleting a namespace with a tagged account is Forbidden (T15)": (
+        review("DELETE", old=thing("Namespace", "agents")),
+        FORBIDDEN,
+        "",
+    ),
+    "having the garbage collector delete it is Forbidden (T15)": (
+        review(
+            "UPDATE",
+            old=thing("Namespace", "agents"),
+            new=thing("Namespace", "agents", ownerReferences=[OWNER]),
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "deleting a namespace without agents is a Delete": (
+        review("DELETE", old=thing("Namespace", "sandbox")),
+        DELETE,
+        "",
+    ),
     "a token of an untagged account is Forbidden (T2)": (
         review("CREATE", new=thing("ServiceAccount", "builder"), subresource="token"),
         FORBIDDEN,
@@ -528,6 +582,11 @@ CASES = {
     ),
     "binding rights to a user is Forbidden (T2)": (
         review("CREATE", new=binding({"kind": "User", "name": "me"}, kind="ClusterRoleBinding")),
+        FORBIDDEN,
+        "",
+    ),
+    "binding rights to a default account is Forbidden, whoever it is now (T2)": (
+        review("CREATE", new=binding(account("default", "crew"), kind="ClusterRoleBinding")),
         FORBIDDEN,
         "",
     ),
