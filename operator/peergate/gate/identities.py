@@ -28,10 +28,13 @@ __all__ = [
 ]
 
 _TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a secret
+_BOOTSTRAP_SECRET: Final = "bootstrap.kubernetes.io/token"  # noqa: S105 - as above
 _SECRET_ACCOUNT: Final = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation key
 _TAG_IT: Final = "a person may tag that account as an agent of the same owner."
 _DEFAULT: Final = "default"
 """The account of every namespace, which a workload that names none runs as."""
+_CREDENTIALS: Final = frozenset({"serviceAccountToken", "podCertificate"})
+"""Sources of a projected volume by which a Pod gets its account's credentials."""
 _CLIENT_SIGNERS: Final = (
     "kubernetes.io/kube-apiserver-client",
     "kubernetes.io/kube-apiserver-client-kubelet",
@@ -99,7 +102,7 @@ def tokens(situation: Situation) -> Finding | None:
 
 
 def token_secrets(situation: Situation) -> Finding | None:
-    """T2: a Secret of this type is filled with a token of the account it names."""
+    """T2: a Secret can be a token: of the account it names, or of ``system:bootstrap:`` and its groups."""
     review = situation.review
     if (
         review.operation not in {"CREATE", "UPDATE"}
@@ -107,8 +110,11 @@ def token_secrets(situation: Situation) -> Finding | None:
         or review.resource.resource != "secrets"
     ):
         return None
-    if (review.object or {}).get("type") != _TOKEN_SECRET or _is_unchanged(situation):
+    kind = (review.object or {}).get("type")
+    if kind not in (_TOKEN_SECRET, _BOOTSTRAP_SECRET) or _is_unchanged(situation):
         return None
+    if kind == _BOOTSTRAP_SECRET:
+        return Finding(Effect.FORBIDDEN, why="would make a token for joining the cluster")
     name = text(mapping(situation.new_metadata.get("annotations")).get(_SECRET_ACCOUNT))
     if _same_kind(situation, situation.namespace, name):
         return None
@@ -230,7 +236,7 @@ def _account_of(spec: Mapping[str, Any]) -> tuple[str, bool]:
     """Return the account a Pod runs as, and whether it mounts that account's token."""
     name = text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or _DEFAULT
     projected = any(
-        "serviceAccountToken" in mapping(source)
+        not _CREDENTIALS.isdisjoint(mapping(source))
         for volume in sequence(spec.get("volumes"))
         for source in sequence(mapping(mapping(volume).get("projected")).get("sources"))
     )

@@ -561,6 +561,20 @@ CASES = {
         FORBIDDEN,
         "",
     ),
+    "a token for joining the cluster is Forbidden (T2)": (
+        review(
+            "CREATE",
+            new=thing(
+                "Secret",
+                "bootstrap-token-abcdef",
+                namespace="kube-system",
+                type="bootstrap.kubernetes.io/token",
+            ),
+            gate=Gate.IDENTITY,
+        ),
+        FORBIDDEN,
+        "",
+    ),
     "a token Secret of its own kind is harmless": (
         review(
             "CREATE",
@@ -619,6 +633,18 @@ CASES = {
                 "deployer",
                 automountServiceAccountToken=False,
                 volumes=[{"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
+            ),
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "a projected certificate of the Pod is a token": (
+        review(
+            "CREATE",
+            new=pod(
+                "deployer",
+                automountServiceAccountToken=False,
+                volumes=[{"projected": {"sources": [{"podCertificate": {"keyType": "ED25519"}}]}}],
             ),
         ),
         FORBIDDEN,
