@@ -127,16 +127,16 @@ ENTRIES: Final[tuple[Callable[[Situation], Finding | None], ...]] = (
 def finding_for(situation: Situation) -> Finding:
     """Return what the request would do. Never raises for a review that has its objects."""
     findings = [finding for entry in ENTRIES if (finding := entry(situation)) is not None]
-    return gravest(findings) if findings else _default(situation)
+    found = gravest(findings) if findings else _default(situation)
+    if situation.review.gate is Gate.IDENTITY and found.effect is not Effect.FORBIDDEN:
+        # Outside protected namespaces only becoming somebody else matters, and no entry saw that.
+        return Finding(Effect.HARMLESS)
+    return found
 
 
 def _default(situation: Situation) -> Finding:
     """Return what the operation means by itself."""
-    operation = situation.review.operation
-    if situation.review.gate is Gate.IDENTITY and operation in {"CREATE", "UPDATE", "DELETE"}:
-        # Outside protected namespaces only becoming somebody else matters, and no entry saw that.
-        return Finding(Effect.HARMLESS)
-    match operation:
+    match situation.review.operation:
         case "DELETE":
             note = "one of a collection" if situation.review.is_collection_item else ""
             return Finding(Effect.DELETE, note=note)

@@ -762,6 +762,26 @@ CASES = {
         HARMLESS,
         "",
     ),
+    "in an open namespace so are a dropped finalizer, ...": (
+        review(
+            "UPDATE",
+            old=changed(pod(), "metadata", "finalizers", to=["example.com/a"]),
+            new=pod(),
+            gate=Gate.IDENTITY,
+        ),
+        HARMLESS,
+        "",
+    ),
+    "... no replicas left ...": (
+        review("UPDATE", old=WEB, new=changed(WEB, "spec", "replicas", to=0), gate=Gate.IDENTITY),
+        HARMLESS,
+        "",
+    ),
+    "... and an emptied Secret": (
+        review("UPDATE", old=thing("Secret", data={"a": "YQ=="}), new=thing("Secret"), gate=Gate.IDENTITY),
+        HARMLESS,
+        "",
+    ),
     "in an open namespace exec is Forbidden": (
         review("CONNECT", new=pod(), subresource="exec", gate=Gate.IDENTITY),
         FORBIDDEN,
