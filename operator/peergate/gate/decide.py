@@ -8,6 +8,7 @@ each approval by itself, V25 in ``quorum``. V26, the ledger, is the edge's: it c
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -73,6 +74,8 @@ def refuse_unavailable(*, review: Review, snapshot: Snapshot | None, code: Code)
         return Allow(reason="not-agent")
     if snapshot is None:
         return Deny(code=code, state=State.UNAVAILABLE, message=_NO_SNAPSHOT)
+    # What went wrong may have been the look-up of the requester.
+    snapshot = dataclasses.replace(snapshot, lookup_failed=True)
     principal = identify(review.user, snapshot=snapshot)
     if isinstance(principal, NotAgent):
         return Allow(reason="not-agent")

@@ -62,6 +62,9 @@ def identify(user: User, *, snapshot: Snapshot) -> Principal:
     if namespace == _EXEMPT_NAMESPACE:
         return NotAgent()
     account = snapshot.accounts.get(account_name)
+    if snapshot.lookup_failed and account is not None and user.uid not in {"", account.uid}:
+        # The cache knows another account of this name, and the live one could not be asked for.
+        account = None
     tag = _account_tag(account, namespace=namespace, snapshot=snapshot) or _tag_by_name(
         user, snapshot=snapshot
     )

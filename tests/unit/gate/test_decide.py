@@ -730,6 +730,14 @@ UNAVAILABLE: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "InternalError",
     ),
+    "a name whose live account could not be asked for too": (
+        lambda: refuse_unavailable(
+            review=review("DELETE", old=WEB, user=agent_user("system:serviceaccount:shop:builder", "new")),
+            snapshot=snapshot(),
+            code=Code.DEADLINE_EXCEEDED,
+        ),
+        "DeadlineExceeded",
+    ),
     "a person goes on": (
         lambda: refuse_unavailable(
             review=review("DELETE", old=WEB, user=PERSON),

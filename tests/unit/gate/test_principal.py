@@ -128,6 +128,16 @@ def test_an_old_token_of_a_deleted_agent_is_refused_under_its_successors_name():
     assert isinstance(identify(user, snapshot=known), Unverified)
 
 
+def test_a_name_whose_account_changed_is_an_agents_as_long_as_the_live_one_is_not_known():
+    user = agent_user("system:serviceaccount:shop:builder", "uid-of-the-live-one")
+    assert isinstance(identify(user, snapshot=snapshot()), NotAgent)
+    known = identify(user, snapshot=snapshot(lookup_failed=True))
+    assert isinstance(known, Agent)
+    assert known.tag == "unknown"
+    same = agent_user("system:serviceaccount:shop:builder", "uid-builder")
+    assert isinstance(identify(same, snapshot=snapshot(lookup_failed=True)), NotAgent)
+
+
 def test_an_agent_carries_its_owner_and_its_short_name():
     assert identify(agent_user(), snapshot=snapshot()) == Agent(
         tag="label",
