@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from peergate.approval.canonical import NotCanonical, TooLarge
 from peergate.approval.carriers import reserved_key_problem
@@ -102,11 +102,13 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
     if snapshot.stale:
         return unavailable(situation, code=Code.KEYRING_UNAVAILABLE, facts=facts)
     if finding.effect is Effect.HARMLESS:
-        return _harmless(situation, facts=facts)
+        return _admit_unless_overfull(situation, reason="harmless", facts=facts)
     match = match_rules(situation, effect=finding.effect)
     facts = _facts(agent, finding=finding, rules=match.rules)
     if not match.rules:
-        return Allow(reason="exempt" if match.exempted else "unprotected", facts=facts)
+        return _admit_unless_overfull(
+            situation, reason="exempt" if match.exempted else "unprotected", facts=facts
+        )
     closed = _closed(match, situation)
     if closed:
         return barred(situation, code=Code.NOT_APPROVABLE, why=closed, facts=facts)
@@ -145,8 +147,10 @@ def _malformed(review: Review) -> str:
     return ""
 
 
-def _harmless(situation: Situation, *, facts: Facts) -> Decision:
-    """Admit an exempt change (V5), but for approvals that break the limits of approval-format.md §1.4."""
+def _admit_unless_overfull(
+    situation: Situation, *, reason: Literal["harmless", "exempt", "unprotected"], facts: Facts
+) -> Decision:
+    """Admit what needs no approval (V5), but for attaching beyond the limits of approval-format.md §1.4."""
     review = situation.review
     if review.operation == "UPDATE" and review.old_object is not None and review.object is not None:
         code = reserved_key_problem(
@@ -155,7 +159,7 @@ def _harmless(situation: Situation, *, facts: Facts) -> Decision:
         )
         if code is not None:
             return refusal(Refusal(situation=situation, code=code, facts=facts))
-    return Allow(reason="harmless", facts=facts)
+    return Allow(reason=reason, facts=facts)
 
 
 def _closed(match: Match, situation: Situation) -> str:

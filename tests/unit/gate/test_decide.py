@@ -292,6 +292,16 @@ CASES: dict[str, Case] = {
     ),
     # exempt, ignore
     "an exempt field is free": Case("exempt", UPDATE, rules=({"exempt": ["/spec/image"]},)),
+    "an exempt field beside nine approvals is not, as nobody else could attach one": Case(
+        "TooManyApprovals",
+        {
+            **UPDATE,
+            "new": changed(
+                NEW_WEB, "metadata", "annotations", to={f"{SLOT}s{number}": "x" for number in range(9)}
+            ),
+        },
+        rules=({"exempt": ["/spec/image"]},),
+    ),
     "an exempt field beside another one is not": Case(
         "ApprovalMissing",
         {**UPDATE, "new": changed(NEW_WEB, "spec", "replicas", to=5)},
