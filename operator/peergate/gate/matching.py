@@ -46,6 +46,8 @@ class Match:
 def match_rules(situation: Situation, *, effect: Effect) -> Match:
     """Return the rules that a Delete or Replace meets."""
     candidates = [rule for rule in _candidates(situation, effect=effect) if _selects(rule, situation)]
+    if effect is Effect.REPLACE:
+        candidates += _left_behind(situation)
     left = [rule for rule in candidates if not _exempts(rule, situation, effect=effect)]
     enforced = tuple(sorted((rule for rule in left if rule.mode == "Enforce"), key=_by_name))
     watched = tuple(sorted((rule for rule in left if rule.mode != "Enforce"), key=_by_name))
@@ -102,6 +104,22 @@ def _selects(rule: CompiledRule, situation: Situation) -> bool:
     if situation.review.subresource in {"scale", "eviction"} or situation.review.old_object is None:
         return True
     return matches(rule.rule.selector, mapping(situation.old_metadata.get("labels")))
+
+
+def _left_behind(situation: Situation) -> list[CompiledRule]:
+    """Return the rules for deletions alone that this update would take the object out of reach of."""
+    old, new = (
+        mapping(metadata.get("labels")) for metadata in (situation.old_metadata, situation.new_metadata)
+    )
+    if old == new:
+        return []
+    return [
+        rule
+        for rule in _candidates(situation, effect=Effect.DELETE)
+        if "Replace" not in rule.rule.operations
+        and matches(rule.rule.selector, old)
+        and not matches(rule.rule.selector, new)
+    ]
 
 
 def _exempts(rule: CompiledRule, situation: Situation, *, effect: Effect) -> bool:

@@ -285,6 +285,16 @@ CASES: dict[str, Case] = {
         {**UPDATE, "new": changed(WEB, "metadata", "labels", to={})},
         rules=({"selector": {"matchLabels": {"app": "web"}}},),
     ),
+    "an update that takes the object out of the reach of a rule for deletions meets that rule": Case(
+        "ApprovalMissing",
+        {**UPDATE, "new": changed(WEB, "metadata", "labels", to={})},
+        rules=({"operations": ["Delete"], "selector": {"matchLabels": {"app": "web"}}},),
+    ),
+    "one that leaves it there does not": Case(
+        "unprotected",
+        {**UPDATE, "new": changed(WEB, "metadata", "labels", "tier", to="x")},
+        rules=({"operations": ["Delete"], "selector": {"matchLabels": {"app": "web"}}},),
+    ),
     "a Scale shows no labels, so every selector matches": Case(
         "ApprovalMissing",
         {**UPDATE, "subresource": "scale"},
