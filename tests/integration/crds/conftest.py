@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from tests.harness.cluster import Cluster
 
 from peergate.control.crds import custom_resource_definitions
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of its own: in front of the shared one stands Peergate, which checks more than a schema."""
+    with Cluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

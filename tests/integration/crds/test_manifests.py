@@ -30,7 +30,6 @@ MAY: dict[str, tuple[str, str, str, str]] = {
     "make its certificate": ("create", "/secrets", "", _OWN),
     "hold its Lease": ("update", "coordination.k8s.io/leases", "peergate-leader", _OWN),
     "list agents in its configuration": ("patch", _WEBHOOKS, "peergate", ""),
-    "see definitions come and go": ("watch", "apiextensions.k8s.io/customresourcedefinitions", "", ""),
     "ask what agents may do": ("create", "authorization.k8s.io/subjectaccessreviews", "", ""),
     "look at what it files": ("get", "apps/deployments", "x", "shop"),
     "look at a Secret that it files": ("get", "/secrets", "x", "shop"),
