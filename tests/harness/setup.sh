@@ -24,8 +24,10 @@ fi
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 echo "setup: locked dependencies"
-.venv/bin/python -m pip install --require-hashes -r tests/requirements.lock |
+# The lock names everything; resolving again would let an extra (coverage[toml]) reach for a newer release.
+.venv/bin/python -m pip install --require-hashes --no-deps -r tests/requirements.lock |
   { grep --line-buffered -v '^Requirement already satisfied' || true; }
 echo "setup: peergate itself"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+.venv/bin/python -m pip check | { grep -v '^No broken requirements found' || true; }
 touch .venv/.ready
