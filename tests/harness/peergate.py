@@ -20,9 +20,9 @@ from tests.harness.ports import Port
 from tests.harness.process import Child
 from tests.harness.waiting import wait_until
 
-from peergate.control.webhookconfig import render
 from peergate.model.review import Gate
 from peergate.settings import Settings
+from peergate.shipped.webhookconfig import render
 
 __all__ = ["Installation", "PeergateProcess"]
 

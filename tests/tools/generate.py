@@ -16,9 +16,9 @@ from typing import Any, Final
 import yaml
 
 from peergate.control.crds import custom_resource_definitions
-from peergate.control.webhookconfig import render, service_client_config
 from peergate.model.decision import STATE_OF, STATUS_REASON_OF, Code, Deny, State
 from peergate.settings import Settings
+from peergate.shipped.webhookconfig import render, service_client_config
 
 __all__ = ["drift", "generated_files", "main"]
 

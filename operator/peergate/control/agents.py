@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from peergate.control.grace import GRACE_SECONDS, Grace, Listed, listed_in
-from peergate.control.webhookconfig import (
-    AGENTS_CONDITION,
+from peergate.control.grace import GRACE_SECONDS, Grace
+from peergate.gate.snapshot import Account, Snapshot
+from peergate.model.names import JsonObject
+from peergate.settings import Settings
+from peergate.shipped.listed import Listed, listed_in, live_conditions
+from peergate.shipped.webhookconfig import (
     Exact,
     Narrowing,
     agents_patch,
     exact_condition,
 )
-from peergate.gate.snapshot import Account, Snapshot
-from peergate.model.names import JsonObject
-from peergate.settings import Settings
 
-__all__ = ["AgentList", "AgentsPlan", "Tagged", "live_conditions", "tagged_accounts"]
+__all__ = ["AgentList", "AgentsPlan", "Tagged", "tagged_accounts"]
 
 _EXEMPT_NAMESPACE = "kube-system"
 _PREFIX = "system:serviceaccount:"
@@ -58,21 +58,6 @@ def tagged_accounts(accounts: Mapping[tuple[str, str], Account], *, trusted: fro
             else:
                 usernames.add(username)
     return Tagged(frozenset(usernames), no_effect)
-
-
-def live_conditions(configuration: JsonObject) -> dict[str, str | None]:
-    """Return the exact condition of every entry of a live configuration, ``None`` where it has none."""
-    return {
-        entry["name"]: next(
-            (
-                condition.get("expression")
-                for condition in entry.get("matchConditions") or []
-                if condition.get("name") == AGENTS_CONDITION
-            ),
-            None,
-        )
-        for entry in configuration.get("webhooks") or []
-    }
 
 
 class AgentList:

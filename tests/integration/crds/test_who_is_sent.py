@@ -16,7 +16,8 @@ from tests.support.recorder import Recorder, recording
 from tests.support.resources import approver, change_request
 
 from peergate.control.crds import custom_resource_definitions
-from peergate.control.webhookconfig import (
+from peergate.settings import AgentSettings, Settings
+from peergate.shipped.webhookconfig import (
     AGENTS_FIELD_MANAGER,
     MAX_EXPRESSION,
     MAX_NAMES,
@@ -26,7 +27,6 @@ from peergate.control.webhookconfig import (
     exact_condition,
     render,
 )
-from peergate.settings import AgentSettings, Settings
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("who-is-sent")]
 

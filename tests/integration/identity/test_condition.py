@@ -13,7 +13,7 @@ from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE, path_of, reported
 from tests.support.world import CONFIGURATION, World, conditions, world
 
-from peergate.control.webhookconfig import render
+from peergate.shipped.webhookconfig import render
 
 pytestmark = pytest.mark.cluster
 

@@ -11,7 +11,7 @@ from tests.harness.waiting import wait_until
 from tests.support.changes import path_of
 from tests.support.world import CONFIGURATION, World, conditions, victim, world
 
-from peergate.control.webhookconfig import render
+from peergate.shipped.webhookconfig import render
 
 pytestmark = pytest.mark.cluster
 

@@ -23,16 +23,16 @@ from peergate.cluster.endpoints import (
 from peergate.cluster.lease import LeaseTiming
 from peergate.cluster.reflector import Timing
 from peergate.cluster.snapshots import Snapshots
-from peergate.control.agents import live_conditions
 from peergate.control.certificates import StoredMaterial
 from peergate.control.configuration import CA_FIELD_MANAGER
 from peergate.control.housekeeping import Housekeeping
 from peergate.control.keeping import Pace
 from peergate.control.operator import run_operator
-from peergate.control.webhookconfig import AGENTS_FIELD_MANAGER, render, service_client_config
 from peergate.errors import Unavailable
 from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
+from peergate.shipped.listed import live_conditions
+from peergate.shipped.webhookconfig import AGENTS_FIELD_MANAGER, render, service_client_config
 from peergate.webhook.tls import check_material, expiry_of, join_bundles, self_signed
 
 pytestmark = pytest.mark.cluster

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from peergate.cli.enlisting import _not_listing
-from peergate.control.webhookconfig import Exact, exact_condition
 from peergate.settings import Settings
+from peergate.shipped.webhookconfig import Exact, exact_condition
 
 CASES = {
     "no exact condition: the gate is wide and covers everybody": (None, True),

@@ -7,12 +7,14 @@ import copy
 import pytest
 from tests.support.gate import snapshot
 
-from peergate.control.agents import AgentList, live_conditions
-from peergate.control.configuration import bundle_patch, checks_of
-from peergate.control.webhookconfig import Exact, Wide, entry_name, render, service_client_config
+from peergate.control.agents import AgentList
+from peergate.control.configuration import bundle_patch
 from peergate.gate.snapshot import Account
 from peergate.model.review import Gate
 from peergate.settings import Settings
+from peergate.shipped.drift import checks_of
+from peergate.shipped.listed import live_conditions
+from peergate.shipped.webhookconfig import Exact, Wide, entry_name, render, service_client_config
 
 JUDGING = {entry_name(gate) for gate in Gate} - {entry_name(Gate.RESOURCES)}
 TRUSTED = "system:serviceaccount:agents:stranger"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from peergate.control.grace import Grace, Listed, listed_in
-from peergate.control.webhookconfig import exact_condition
+from peergate.control.grace import Grace
 from peergate.settings import Settings
+from peergate.shipped.listed import Listed, listed_in
+from peergate.shipped.webhookconfig import exact_condition
 
 CASES = {
     "who is tagged is listed": [(0, {"a"}, set(), {"a"})],

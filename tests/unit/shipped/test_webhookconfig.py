@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from peergate.control.webhookconfig import (
+from peergate.model.review import Gate
+from peergate.settings import AgentSettings, LabelSettings, Settings, WebhookSettings
+from peergate.shipped.webhookconfig import (
     MAX_EXPRESSION,
     MAX_NAMES,
     Exact,
@@ -23,8 +25,6 @@ from peergate.control.webhookconfig import (
     template,
     url_client_config,
 )
-from peergate.model.review import Gate
-from peergate.settings import AgentSettings, LabelSettings, Settings, WebhookSettings
 
 _SA = "system:serviceaccount"
 _DEFAULTS = Settings()

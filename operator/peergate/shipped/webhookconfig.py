@@ -90,7 +90,7 @@ def template() -> str:
     Shape: YAML in which every ``$placeholder`` stands for one JSON literal; ``$username_patterns`` is a list
     of anchored RE2 patterns, ``$client_config_<gate>`` an object.
     """
-    return resources.files("peergate.control").joinpath("gates.yaml").read_text(encoding="utf-8")
+    return resources.files("peergate.shipped").joinpath("gates.yaml").read_text(encoding="utf-8")
 
 
 def render(settings: Settings, *, client_config: ClientConfig) -> JsonObject:
