@@ -17,7 +17,8 @@ import yaml
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.model.decision import STATE_OF, STATUS_REASON_OF, Code, Deny, State
-from peergate.settings import Settings
+from peergate.settings import AgentSettings, Settings
+from peergate.shipped.companions import companion_policies, static_manifests, stricter_policies
 from peergate.shipped.webhookconfig import render, service_client_config
 
 __all__ = ["drift", "generated_files", "main"]
@@ -42,6 +43,7 @@ def generated_files() -> Mapping[str, str]:
             for plural, definition in custom_resource_definitions().items()
         },
         "manifests/webhook.yaml": _yaml(render(settings, client_config=service_client_config(settings))),
+        **_companions(),
         "docs/codes.md": _codes(),
     }
 
@@ -84,9 +86,31 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     return 0
 
 
-def _yaml(document: Mapping[str, Any]) -> str:
-    return _HEADER + yaml.dump(
-        document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True, default_flow_style=False
+def _companions() -> dict[str, str]:
+    """Return the companion policies as examples, for agents that all live in one namespace."""
+    settings = Settings(agents=AgentSettings(namespaces=("ai-agents",)))
+    policies, stricter = companion_policies(settings), stricter_policies(settings)
+    note = '# an example: put your agents in place of "ai-agents", in every condition "agents"\n'
+    return {
+        "manifests/companions.example.yaml": _yaml(*policies, note=note),
+        "manifests/companions-stricter.example.yaml": _yaml(*stricter, note=note),
+        "manifests/static/companions.example.yaml": _yaml(*static_manifests(policies), note=note),
+        "manifests/static/companions-stricter.example.yaml": _yaml(*static_manifests(stricter), note=note),
+    }
+
+
+def _yaml(*documents: Mapping[str, Any], note: str = "") -> str:
+    return (
+        _HEADER
+        + note
+        + yaml.dump_all(
+            documents,
+            Dumper=_Dumper,
+            sort_keys=False,
+            width=110,
+            allow_unicode=True,
+            default_flow_style=False,
+        )
     )
 
 

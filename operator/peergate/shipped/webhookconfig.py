@@ -8,19 +8,15 @@ ANDed: losing one only widens the gate. Nothing here talks to a cluster.
 from __future__ import annotations
 
 import base64
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from string import Template
 from typing import Any, Final, Literal, TypeAlias
-
-import yaml
 
 from peergate.model.names import SELF_TEST_GROUP, JsonObject
 from peergate.model.review import Gate
 from peergate.settings import Settings
+from peergate.shipped.template import fill, literal, username_pattern
 
 __all__ = [
     "AGENTS_CONDITION",
@@ -103,13 +99,10 @@ def render(settings: Settings, *, client_config: ClientConfig) -> JsonObject:
         "timeout_seconds": settings.webhook.timeout_seconds,
         "trusted": settings.agents.trusted,
         "groups": settings.agents.groups,
-        "username_patterns": [_pattern(glob) for glob in settings.agents.usernames],
+        "username_patterns": [username_pattern(glob) for glob in settings.agents.usernames],
         **{f"client_config_{gate}": dict(client_config(gate)) for gate in Gate},
     }
-    text = Template(template()).substitute({name: _literal(value) for name, value in values.items()})
-    # Through JSON, so that what the template wrote once and means four times are four values.
-    document: JsonObject = json.loads(json.dumps(yaml.safe_load(text)))
-    return document
+    return fill(template(), values)
 
 
 def service_client_config(settings: Settings, *, ca_bundle: bytes | None = None) -> ClientConfig:
@@ -172,18 +165,18 @@ def exact_condition(
             "names", f"{len(listed)} tagged accounts are more than the {MAX_NAMES} that can be listed"
         )
     username, groups = "request.userInfo.username", "request.userInfo.groups"
-    spaces = _literal(agents_namespaces)
+    spaces = literal(agents_namespaces)
     expression = (
         f"!has({username}) || !has({groups})"
         f' || ({username}.startsWith("{_ACCOUNT_PREFIX}")'
-        f" && ({username}.substring({len(_ACCOUNT_PREFIX)}) in {_literal(listed)}"
+        f" && ({username}.substring({len(_ACCOUNT_PREFIX)}) in {literal(listed)}"
         f' || {username}.split(":")[2] in {spaces}))'
-        f" || {groups}.exists(group, group in {_literal(sorted({*agents.groups, SELF_TEST_GROUP}))}"
+        f" || {groups}.exists(group, group in {literal(sorted({*agents.groups, SELF_TEST_GROUP}))}"
         f' || (group.startsWith("{_GROUP_PREFIX}") && group.substring({len(_GROUP_PREFIX)}) in {spaces}))'
     )
     if agents.usernames:
-        patterns = [_pattern(glob) for glob in sorted(set(agents.usernames))]
-        expression += f" || {_literal(patterns)}.exists(pattern, {username}.matches(pattern))"
+        patterns = [username_pattern(glob) for glob in sorted(set(agents.usernames))]
+        expression += f" || {literal(patterns)}.exists(pattern, {username}.matches(pattern))"
     if len(expression) > MAX_EXPRESSION:
         return Wide(
             "length",
@@ -225,21 +218,6 @@ def _listed(accounts: Iterable[str], *, trusted: Iterable[str], namespaces: froz
         if username not in exempt and namespace != _EXEMPT_NAMESPACE and namespace not in namespaces:
             listed.add(f"{namespace}:{name}")
     return listed
-
-
-def _pattern(glob: str) -> str:
-    """Return the RE2 pattern of a glob; as Go's ``regexp.QuoteMeta`` but for ``*``, which is any characters.
-
-    ``(?s)``: a line end in a user name must not end the match.
-    """
-    quoted = re.sub(r"([\\.+?()|\[\]{}^$])", r"\\\1", glob)
-    return f"(?s)^{quoted.replace('*', '.*')}$"
-
-
-def _literal(value: object) -> str:
-    """Return the value as JSON in ASCII that is CEL and YAML as well: escapes without surrogates."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 def _bundle(ca_bundle: bytes | None) -> dict[str, str]:
