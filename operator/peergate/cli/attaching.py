@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from peergate.cli.envelopes import Approval, Malformed, read_approval, read_value, slot_for, slot_problem
+from peergate.cli.carrier import Carrier, carry
+from peergate.cli.envelopes import Approval, read_approval, slot_problem
 from peergate.cli.kube import Cluster, connect
 from peergate.cli.output import Output
 from peergate.cli.targets import Target, find_target
 from peergate.cli.text import visible
 from peergate.cli.trust import audience_of
 from peergate.errors import CommandError
-from peergate.model.names import APPROVAL_SLOT_PREFIX
 
 __all__ = ["attach_approval", "attach_file", "minutes_left", "retry_command"]
 
-_SLOTS: Final = 8
 _REFUSED: Final = 3
 _ENDED: Final = 5
 _DIFFERS: Final = 6
@@ -47,45 +46,14 @@ def attach_approval(
     slot: str | None,
 ) -> None:
     """Annotate the live object with the approval and say what comes next."""
-    annotations = target.live["metadata"].get("annotations") or {}
-    key = APPROVAL_SLOT_PREFIX + (slot or _free_slot(annotations, approval=approval))
-    occupied = [name for name in annotations if name.startswith(APPROVAL_SLOT_PREFIX) and name != key]
-    if key not in annotations and len(occupied) >= _SLOTS:
-        raise CommandError(
-            f"no room; {target.shown} carries {_SLOTS} approvals already; remove one: "
-            f"kubectl annotate {target.quoted} {visible(occupied[0])}-",
-            exit_code=_REFUSED,
-        )
-    verb = "replaced the approval" if key in annotations else "attached the approval"
-    if annotations.get(key) == approval.value:
-        out.say(f"{target.shown} carries this approval already ({key})")
-    else:
-        cluster.patch(target.path, {"metadata": {"annotations": {key: approval.value}}})
-        who = visible(approval.statement.predicate.approver)
-        out.say(f"{out.good(verb)} of {who} to {target.shown} ({key}); nothing else changed")
+    carry(
+        out,
+        cluster=cluster,
+        carrier=Carrier(path=target.path, live=target.live, shown=target.shown, quoted=target.quoted),
+        approval=approval,
+        slot=slot,
+    )
     _next_step(out, target=target, approval=approval)
-
-
-def _free_slot(annotations: dict[str, Any], *, approval: Approval) -> str:
-    """Return the approver's slot, or one beside it when somebody else's approval is in there."""
-    base = slot_for(approval.statement.predicate.approver)
-    for number in range(1, _SLOTS + 2):
-        slot = base if number == 1 else f"{base[:29]}-{number}"
-        held = annotations.get(APPROVAL_SLOT_PREFIX + slot)
-        if held is None or held == approval.value or _approver_of(held) in {"", _approver(approval)}:
-            return slot
-    return base
-
-
-def _approver(approval: Approval) -> str:
-    return approval.statement.predicate.approver
-
-
-def _approver_of(value: object) -> str:
-    try:
-        return _approver(read_value(str(value)))
-    except Malformed:
-        return ""
 
 
 def _check_fit(approval: Approval, *, cluster: Cluster, target: Target) -> None:
