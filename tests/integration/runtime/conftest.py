@@ -25,7 +25,21 @@ def peergate_cluster(cluster: Cluster) -> Cluster:
 
 
 @pytest.fixture
-async def api(peergate_cluster: Cluster) -> AsyncIterator[Client]:
+async def ended_connections() -> AsyncIterator[None]:
+    """Let no TLS connection that was closed outlive the test.
+
+    Closing one asks the server to close as well and does not wait for it. kopf ends its watches so when it
+    stops; whatever still waits when the loop ends is lost, and some later test is blamed.
+    """
+    yield
+    transports = asyncio.get_running_loop()._transports  # by file descriptor, weak
+    async with asyncio.timeout(20):
+        while any(open_._sock is not None for open_ in list(transports.values())):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def api(peergate_cluster: Cluster, ended_connections: None) -> AsyncIterator[Client]:
     client = await Client.connect(Path(peergate_cluster.kubeconfig))
     yield client
     await client.close()

@@ -284,7 +284,7 @@ async def test_statuses_say_what_is_missing(api, settings, namespace):
         await api.delete(endpoint, name=guarded, uid=found["metadata"]["uid"])
 
 
-async def test_the_client_uses_the_credentials_of_a_kubeconfig(peergate_cluster, tmp_path):
+async def test_the_client_uses_the_credentials_of_a_kubeconfig(peergate_cluster, ended_connections, tmp_path):
     kubeconfig = peergate_cluster.kubeconfig_for_account("default", "default", path=tmp_path / "kubeconfig")
     client = await Client.connect(kubeconfig)
     try:
@@ -296,7 +296,7 @@ async def test_the_client_uses_the_credentials_of_a_kubeconfig(peergate_cluster,
         await client.close()
 
 
-async def test_a_token_that_was_replaced_is_read_again(peergate_cluster, tmp_path):
+async def test_a_token_that_was_replaced_is_read_again(peergate_cluster, ended_connections, tmp_path):
     path = tmp_path / "kubeconfig"
     peergate_cluster.kubeconfig_for_token("stale", path=path)
     client = await Client.connect(path)
