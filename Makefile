@@ -25,11 +25,11 @@ demo: $(READY) programs ## play the whole story on a development cluster, narrat
 	@$(PYTHON) -m tests.demo $(ARGS)
 
 .PHONY: test
-test: $(READY) programs ## run the tests, but for the slow ones (ARGS="-k name" picks)
+test: $(READY) test-programs ## run the tests, but for the slow ones (ARGS="-k name" picks)
 	@$(PYTHON) -m pytest -n 2 -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(READY) programs ## run every test
+test-all: $(READY) test-programs ## run every test
 	@$(PYTHON) -m pytest -n 2 $(ARGS)
 
 .PHONY: lint
@@ -72,6 +72,10 @@ clean: ## stop the development cluster; remove .venv and what tools left (the ca
 .PHONY: programs
 programs: $(READY)
 	@$(PYTHON) -m tests.harness.binaries > /dev/null
+
+.PHONY: test-programs
+test-programs: $(READY)
+	@$(PYTHON) -m tests.harness.binaries --helm > /dev/null
 
 $(READY): tests/requirements.lock pyproject.toml
 	@tests/harness/setup.sh

@@ -1,4 +1,4 @@
-"""Find the programs of the development cluster, or get them.
+"""Find the programs of the development cluster and of the chart's tests, or get them.
 
 For each of them in this order: ``KUBEBUILDER_ASSETS``, the project's cache, the official release, a build
 from the pinned Go modules. ``PEERGATE_NO_DOWNLOAD=1`` leaves out the release. Parallel test workers wait for
@@ -16,9 +16,9 @@ from pathlib import Path
 from tests.harness.cache import cache_folder, locked
 from tests.harness.download import DownloadError, download
 from tests.harness.gobuild import BuildError, build
-from tests.harness.versions import ETCD, KUBERNETES, Suite
+from tests.harness.versions import ETCD, HELM, KUBERNETES, Suite
 
-__all__ = ["Binaries", "BinariesError", "find_binaries", "main"]
+__all__ = ["Binaries", "BinariesError", "find_binaries", "find_helm", "main"]
 
 _SUITES = (ETCD, KUBERNETES)  # the quick build first
 
@@ -43,18 +43,28 @@ def find_binaries(*, suites: Sequence[Suite] = _SUITES) -> Binaries:
     Errors:
         BinariesError: one is missing and can't be had.
     """
-    cache = cache_folder()
-    found = {program: path for suite in suites for program, path in _present(suite, cache=cache).items()}
-    for suite in suites:
-        if any(program not in found for program in suite.programs):
-            with locked(cache):
-                found |= _complete(suite, cache=cache)
+    found = _found(suites)
     return Binaries(
         etcd=found["etcd"],
         kube_apiserver=found["kube-apiserver"],
         kube_controller_manager=found["kube-controller-manager"],
         kubectl=found["kubectl"],
     )
+
+
+def find_helm(*, suite: Suite = HELM) -> Path:
+    """Return Helm, fetching or building it where it is missing. Errors: BinariesError."""
+    return _found((suite,))["helm"]
+
+
+def _found(suites: Sequence[Suite]) -> dict[str, Path]:
+    cache = cache_folder()
+    found = {program: path for suite in suites for program, path in _present(suite, cache=cache).items()}
+    for suite in suites:
+        if any(program not in found for program in suite.programs):
+            with locked(cache):
+                found |= _complete(suite, cache=cache)
+    return found
 
 
 def _present(suite: Suite, *, cache: Path) -> dict[str, Path]:
@@ -91,8 +101,8 @@ def _complete(suite: Suite, *, cache: Path) -> dict[str, Path]:
         reasons.append(str(error))
         raise BinariesError(
             f"can't get {', '.join(missing)} of {suite.name} v{suite.version} ({'; '.join(reasons)}); "
-            f"install Go {_go_version(suite)} or newer, or set KUBEBUILDER_ASSETS to a folder with etcd, "
-            "kube-apiserver, kube-controller-manager and kubectl"
+            f"install Go {_go_version(suite)} or newer, or set KUBEBUILDER_ASSETS to a folder with "
+            "etcd, kube-apiserver, kube-controller-manager, kubectl and, for the chart, helm"
         ) from error
     return _present(suite, cache=cache)
 
@@ -102,17 +112,20 @@ def _go_version(suite: Suite) -> str:
     return next(line.split()[1] for line in lines if line.startswith("go "))
 
 
-def main() -> int:
-    """Find or get them; print one path a line."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Find or get them, with ``--helm`` Helm too; print one path a line."""
     try:
         binaries = find_binaries()
+        paths = [getattr(binaries, name) for name in Binaries.__dataclass_fields__]
+        if "--helm" in arguments:
+            paths.append(find_helm())
     except BinariesError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for name in Binaries.__dataclass_fields__:
-        sys.stdout.write(f"{getattr(binaries, name)}\n")
+    for path in paths:
+        sys.stdout.write(f"{path}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

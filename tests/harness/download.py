@@ -62,7 +62,7 @@ def download(suite: Suite, programs: Sequence[str], *, cache: Path, limits: Limi
         if suite.archive:
             archive = _verified(suite, suite.archive, folder=folder, limits=limits)
             for program in programs:
-                _extract(archive, member=f"{suite.archive.removesuffix('.tar.gz')}/{program}", to=folder)
+                _extract(archive, member=f"{suite.archive_folder}/{program}", to=folder)
         else:
             for program in programs:
                 _verified(suite, program, folder=folder, limits=limits)
@@ -80,8 +80,8 @@ def _verified(suite: Suite, name: str, *, folder: Path, limits: Limits) -> Path:
 
 
 def _checksum(suite: Suite, name: str, *, limits: Limits) -> str:
-    """Return the published SHA-256: of a list for archives (``SHA256SUMS``), else of ``<name>.sha256``."""
-    url = f"{suite.base_url}/SHA256SUMS" if suite.archive else f"{suite.base_url}/{name}.sha256"
+    """Return the published SHA-256: of the suite's list for archives, else of ``<name>.sha256``."""
+    url = f"{suite.base_url}/{suite.checksums or f'{name}.sha256'}"
     with _open(url, limits=limits) as answer:
         try:
             text = answer.read(_CHECKSUM_LIMIT).decode("ascii")

@@ -1,4 +1,5 @@
-"""Which programs the development cluster consists of, in which version, and where upstream publishes them.
+"""Which programs the development cluster and the chart's tests need, in which version, and where upstream
+publishes them.
 
 The versions are read from the pinned Go modules in ``controlplane/``: one place says them.
 """
@@ -11,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ETCD", "KUBERNETES", "Suite", "system"]
+__all__ = ["ETCD", "HELM", "KUBERNETES", "Suite", "system"]
 
 _MODULES = Path(__file__).with_name("controlplane")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -38,7 +39,11 @@ class Suite:
     base_url: str
     """Where the release lies, without the final slash."""
     archive: str = ""
-    """File below ``base_url`` that holds the programs in a folder of its own name; empty: single files."""
+    """File below ``base_url`` that holds the programs; empty: single files."""
+    archive_folder: str = ""
+    """Folder of the programs in the archive."""
+    checksums: str = ""
+    """File below ``base_url`` that lists the archive's checksum."""
 
     @property
     def folder(self) -> str:
@@ -84,8 +89,29 @@ def _etcd() -> Suite:
         linker_flags="-s -w",
         base_url=f"https://github.com/etcd-io/etcd/releases/download/v{version}",
         archive=f"etcd-v{version}-{system()}.tar.gz",
+        archive_folder=f"etcd-v{version}-{system()}",
+        checksums="SHA256SUMS",
+    )
+
+
+def _helm() -> Suite:
+    module = _MODULES / "helm"
+    version = _version(module, requires="helm.sh/helm/v4")
+    archive = f"helm-v{version}-{system()}.tar.gz"
+    return Suite(
+        name="helm",
+        version=version,
+        programs=("helm",),
+        module=module,
+        packages=("helm.sh/helm/v4/cmd/helm",),
+        linker_flags=f"-s -w -X helm.sh/helm/v4/internal/version.version=v{version}",
+        base_url="https://get.helm.sh",
+        archive=archive,
+        archive_folder=system(),
+        checksums=f"{archive}.sha256sum",
     )
 
 
 KUBERNETES = _kubernetes()
 ETCD = _etcd()
+HELM = _helm()

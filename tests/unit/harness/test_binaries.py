@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.harness import binaries
-from tests.harness.binaries import BinariesError, find_binaries
+from tests.harness.binaries import BinariesError, find_binaries, find_helm
 from tests.harness.cache import cache_folder
-from tests.harness.versions import ETCD, KUBERNETES
+from tests.harness.versions import ETCD, HELM, KUBERNETES
 
 UNREACHABLE = "http://127.0.0.1:1"
 SUITES = (replace(ETCD, base_url=UNREACHABLE), replace(KUBERNETES, base_url=UNREACHABLE))
@@ -46,6 +46,14 @@ def test_kubebuilder_assets_come_first_and_the_cache_fills_the_gaps(cache, tmp_p
     assert found.kubectl == assets / "kubectl"
 
 
+def test_helm_is_looked_for_only_when_asked(cache, tmp_path, monkeypatch) -> None:
+    assets = put(tmp_path / "assets", *PROGRAMS)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    find_binaries(suites=SUITES)
+    put(cache / HELM.folder, "helm")
+    assert find_helm(suite=replace(HELM, base_url=UNREACHABLE)) == cache / HELM.folder / "helm"
+
+
 @pytest.mark.parametrize("no_download", ["1", "0"])
 def test_one_line_says_what_to_install(no_download, cache, monkeypatch) -> None:
     monkeypatch.setenv("PEERGATE_NO_DOWNLOAD", no_download)
@@ -53,7 +61,7 @@ def test_one_line_says_what_to_install(no_download, cache, monkeypatch) -> None:
         find_binaries(suites=SUITES)
     why = "PEERGATE_NO_DOWNLOAD is set" if no_download == "1" else "127.0.0.1 is not reachable"
     assert why in str(caught.value)
-    assert "install Go 1.26.0 or newer, or set KUBEBUILDER_ASSETS to a folder with etcd" in str(caught.value)
+    assert "install Go 1.26.0 or newer, or set KUBEBUILDER_ASSETS to a folder with " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(cache.iterdir()) == []
 

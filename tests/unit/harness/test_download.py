@@ -98,7 +98,18 @@ def archived(site: Site) -> Suite:
     other = hashlib.sha256(b"other").hexdigest()
     own = hashlib.sha256(content).hexdigest()
     site.files["SHA256SUMS"] = f"{other}  other.tar.gz\n{own}  store-v1.tar.gz\n".encode()
-    return Suite("store", "1", ("one",), Path(), (), "", site.url, archive="store-v1.tar.gz")
+    return Suite(
+        "store",
+        "1",
+        ("one",),
+        Path(),
+        (),
+        "",
+        site.url,
+        archive="store-v1.tar.gz",
+        archive_folder="store-v1",
+        checksums="SHA256SUMS",
+    )
 
 
 def contents(folder: Path) -> list[str]:
