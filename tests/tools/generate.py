@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from tests.tools.chart import chart_files
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.model.decision import STATE_OF, STATUS_REASON_OF, Code, Deny, State
@@ -45,6 +46,7 @@ def generated_files() -> Mapping[str, str]:
         "manifests/webhook.yaml": _yaml(render(settings, client_config=service_client_config(settings))),
         **_companions(),
         "docs/codes.md": _codes(),
+        **chart_files(ROOT),
     }
 
 

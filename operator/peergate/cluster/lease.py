@@ -32,9 +32,9 @@ LEASE_NAME: Final = "peergate-leader"
 class LeaseTiming:
     """How a lease is held, in seconds."""
 
-    renew: float = 10.0
+    renew: float = 4.0
     """Between two renewals, and between two looks at another's lease."""
-    duration: float = 30.0
+    duration: float = 15.0
     """How long others wait after the last renewal they saw."""
 
     @property
