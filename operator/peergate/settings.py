@@ -27,6 +27,7 @@ __all__ = [
     "TlsSettings",
     "WebhookSettings",
     "load_settings",
+    "read_settings",
 ]
 
 
@@ -141,17 +142,32 @@ def load_settings(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"can't read the settings; {path} is no readable YAML file; check --config"
+        ) from error
+    return read_settings(text, where=str(path))
+
+
+def read_settings(text: str, *, where: str) -> Settings:
+    """Return the settings in a YAML text; ``where`` it stands is for the error.
+
+    Errors:
+        ConfigError: as ``load_settings``.
+    """
     import yaml  # noqa: PLC0415 - the command line starts without it
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise ConfigError(
-            f"can't read the settings; {path} is no readable YAML file; check --config"
+            f"can't read the settings; {where} is no readable YAML file; check --config"
         ) from error
     try:
         return Settings.model_validate(document or {})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"wrong setting; {where}: {first['msg']}; correct {path}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"wrong setting; {field}: {first['msg']}; correct {where}") from error

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "verify": Entry("peergate.cli.verify:verify", "Check an approval: form, signature, object, time."),
     "agent": Entry("peergate.cli.agent:agent", "Create agents: account, rights, kubeconfig."),
     "approver": Entry("peergate.cli.approver:approver", "Register approvers and their public keys."),
+    "doctor": Entry("peergate.cli.doctor.command:doctor", "Find ways round the gate; read-only."),
     "completion": Entry("peergate.cli.completion:completion", "Print shell completion."),
     "version": Entry("peergate.cli.version:version", "Print the version."),
 }

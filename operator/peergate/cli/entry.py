@@ -25,7 +25,7 @@ INTERRUPTED: Final = 130
 
 _USAGE: Final = 2
 _OWN_NAME: Final = re.compile(
-    r"(?<![\w./-])(?<!kubectl )peergate(?= (?:approve|approver|attach|verify|agent) )"
+    r"(?<![\w./-])(?<!kubectl )peergate(?= (?:approve|approver|attach|verify|agent|doctor)\b)"
 )
 """This program in an advice, which a kubectl plugin is called differently in."""
 _NUMBER: Final = re.compile(r"-v=?(\d+)")

@@ -45,6 +45,11 @@ class Output:
         document = {"apiVersion": API_VERSION, "kind": kind, **members}
         self.data(json.dumps(document, indent=2, ensure_ascii=True))
 
+    def table(self, lines: Iterable[str]) -> None:
+        """Write lines for people to stdout; set apart only where stdout is a terminal, too."""
+        color = self.color and (self._flags.color == "always" or sys.stdout.isatty())
+        click.echo("\n".join(lines), color=color)
+
     def say(self, text: str = "") -> None:
         """Write one message to stderr."""
         click.echo(text, err=True, color=self.color)

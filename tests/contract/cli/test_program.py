@@ -19,6 +19,7 @@ _HELP = {
     "help-verify": ("verify", "--help"),
     "help-approver-create": ("approver", "create", "--help"),
     "help-agent-create": ("agent", "create", "--help"),
+    "help-doctor": ("doctor", "--help"),
     "help-run": ("run", "--help"),
 }
 

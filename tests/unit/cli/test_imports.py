@@ -17,6 +17,7 @@ _MODULES = (
     "peergate.cli.verify",
     "peergate.cli.agent",
     "peergate.cli.approver",
+    "peergate.cli.doctor.command",
     "peergate.cli.completion",
     "peergate.cli.version",
 )
