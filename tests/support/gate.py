@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from peergate.approval.keyring import build_keyring
+from peergate.gate.effects import finding_for
+from peergate.gate.findings import Finding, Situation
 from peergate.gate.policies import PolicyIndex, compile_policy
+from peergate.gate.principal import Agent
 from peergate.gate.snapshot import Account, GateConfig, Snapshot, gate_config
 from peergate.model.approver import ApproverSpec
 from peergate.model.review import Gate, Kind, Resource, Review, User
@@ -39,6 +43,32 @@ RESOURCES = {
     "ChangeRequest": ("peergate.dev", "v1alpha1", "changerequests"),
     "ApprovalUse": ("peergate.dev", "v1alpha1", "approvaluses"),
     "Widget": ("example.com", "v1", "widgets"),
+    "DaemonSet": ("apps", "v1", "daemonsets"),
+    "ReplicaSet": ("apps", "v1", "replicasets"),
+    "ReplicationController": ("", "v1", "replicationcontrollers"),
+    "Job": ("batch", "v1", "jobs"),
+    "CronJob": ("batch", "v1", "cronjobs"),
+    "HorizontalPodAutoscaler": ("autoscaling", "v2", "horizontalpodautoscalers"),
+    "ScaledObject": ("keda.sh", "v1alpha1", "scaledobjects"),
+    "NetworkPolicy": ("networking.k8s.io", "v1", "networkpolicies"),
+    "ResourceQuota": ("", "v1", "resourcequotas"),
+    "LimitRange": ("", "v1", "limitranges"),
+    "Endpoints": ("", "v1", "endpoints"),
+    "EndpointSlice": ("discovery.k8s.io", "v1", "endpointslices"),
+    "DeleteBackupRequest": ("velero.io", "v1", "deletebackuprequests"),
+    "Service": ("", "v1", "services"),
+    "Event": ("", "v1", "events"),
+    "PersistentVolume": ("", "v1", "persistentvolumes"),
+    "PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims"),
+    "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
+    "StorageClass": ("storage.k8s.io", "v1", "storageclasses"),
+    "APIService": ("apiregistration.k8s.io", "v1", "apiservices"),
+    "Sandbox": ("agents.x-k8s.io", "v1alpha1", "sandboxes"),
+    "ValidatingWebhookConfiguration": (
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+    ),
 }
 CLUSTER_SCOPED = {
     "Namespace",
@@ -49,6 +79,10 @@ CLUSTER_SCOPED = {
     "CustomResourceDefinition",
     "Approver",
     "ProtectionPolicy",
+    "PersistentVolume",
+    "StorageClass",
+    "APIService",
+    "ValidatingWebhookConfiguration",
 }
 
 
@@ -175,3 +209,36 @@ def snapshot(
         policies=PolicyIndex.build(compile_policy(document) for document in policies),
         **{"accounts": accounts, "namespaces": namespaces, **members},
     )
+
+
+def eviction(name: str = "web-0", *, options: dict[str, Any] | None = None, **members: Any) -> Review:
+    """Return an eviction of a Pod, as the API server shows it: without the Pod (AR15)."""
+    body: dict[str, Any] = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": "shop"},
+    }
+    if options is not None:
+        body["deleteOptions"] = options
+    shown = review("CREATE", new=thing("Pod", name), subresource="eviction", **members)
+    return replace(shown, object=body, kind=Kind(group="policy", version="v1", kind="Eviction"))
+
+
+def connection(resource: str, name: str = "web-0", *, gate: Gate = Gate.NAMESPACED, **asked: Any) -> Review:
+    """Return a CONNECT to ``pods/exec`` or the like: the object is options without metadata (AR27)."""
+    plural, _, subresource = resource.partition("/")
+    shown = review("CONNECT", new=thing("Pod", "p"), gate=gate, subresource=subresource)
+    return replace(
+        shown,
+        kind=Kind(group="", version="v1", kind="PodExecOptions"),
+        resource=Resource(group="", version="v1", resource=plural),
+        name=name,
+        namespace="" if gate is Gate.CLUSTER else "shop",
+        object={"apiVersion": "v1", "kind": "PodExecOptions", **asked},
+    )
+
+
+def found(subject: Review, **members: Any) -> Finding:
+    """Return what the table says of a request of the default agent; ``members`` are the snapshot's."""
+    agent = Agent(tag="label", owner="team-platform", display="agents/bot")
+    return finding_for(Situation(review=subject, agent=agent, snapshot=snapshot(**members)))

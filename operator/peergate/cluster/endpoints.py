@@ -15,6 +15,7 @@ __all__ = [
     "EVENTS",
     "LEASES",
     "NAMESPACES",
+    "PODS",
     "POLICIES",
     "SECRETS",
     "SERVICE_ACCOUNTS",
@@ -56,6 +57,7 @@ class Endpoint:
 
 NAMESPACES: Final = Endpoint("", "v1", "namespaces")
 SERVICE_ACCOUNTS: Final = Endpoint("", "v1", "serviceaccounts")
+PODS: Final = Endpoint("", "v1", "pods")
 SECRETS: Final = Endpoint("", "v1", "secrets")
 LEASES: Final = Endpoint("coordination.k8s.io", "v1", "leases")
 EVENTS: Final = Endpoint("events.k8s.io", "v1", "events")

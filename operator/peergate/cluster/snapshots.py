@@ -15,8 +15,10 @@ from peergate.approval.keyring import Keyring, build_keyring
 from peergate.cluster.accounts import AccountFinder
 from peergate.cluster.caches import AnyReflector, Caches
 from peergate.cluster.client import Client
+from peergate.cluster.pods import PodFinder
 from peergate.cluster.reflector import Departure, Key, Timing
 from peergate.errors import Unavailable
+from peergate.gate.connections import wanted_pod
 from peergate.gate.policies import PolicyIndex
 from peergate.gate.principal import unknown_account
 from peergate.gate.snapshot import Account, Snapshot, gate_config
@@ -30,8 +32,10 @@ _log = logging.getLogger(__name__)
 
 _STALE_SECONDS: Final = 60.0
 """A cache that has not heard from the API server for longer does not count (approval-format.md V3)."""
-_FORMER_AGENT_SECONDS: Final = 120.0
-"""How long the uid of a deleted agent is remembered: its tokens work ten seconds more (I2)."""
+_DEPARTED_SECONDS: Final = 120.0
+"""How long the uid of a deleted account is remembered: its tokens work ten seconds more (I2)."""
+_DEPARTED_MOST: Final = 10_000
+"""Above that the oldest are forgotten, which refuses them."""
 _BURST_SECONDS: Final = 0.05
 """Events that come within this time are one burst."""
 _BUILD_SHARE: Final = 10
@@ -54,12 +58,13 @@ class Snapshots:
         self._events = asyncio.Event()
         self._changed_at: float | None = None
         """When something changed that no snapshot shows yet."""
-        self._former: deque[tuple[float, str]] = deque()
+        self._departed: deque[tuple[float, str]] = deque(maxlen=_DEPARTED_MOST)
         self._listeners: list[Callable[[], None]] = []
         self._copied: dict[str, int] = {}
         self._trusted: dict[str, tuple[str, int]] = {}
         self._ruling: dict[str, object] = {}
-        self._finder = AccountFinder(client, agent_label=settings.labels.agent, clock=clock)
+        self._accounts = AccountFinder(client, agent_label=settings.labels.agent, clock=clock)
+        self._pods = PodFinder(client)
         self.caches = Caches(
             client,
             labels=settings.labels,
@@ -97,20 +102,25 @@ class Snapshots:
         return self._current
 
     async def look_up(self, review: Review, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the live account of the requester, where the cache can't tell.
+        """Return the snapshot with what only live GETs can tell: the requester's account, then the Pod.
 
         An account that doesn't exist leaves the snapshot as it is, so that its name counts as an agent's
         (design.md §2). Never raises.
         """
-        key = unknown_account(review.user, snapshot=snapshot)
-        if key is None:
-            return snapshot
         try:
-            account = await self._finder.find(*key)
+            snapshot = await self._with_account(review, snapshot)
+            pod = wanted_pod(review, snapshot=snapshot)
+            if pod is not None:
+                snapshot = replace(snapshot, pod=await self._pods.find(*pod))
         except Unavailable as error:
-            _log.warning("look-up of a requester failed: %s", error)
+            _log.warning("a look-up failed: %s", error)
             return replace(snapshot, lookup_failed=True)
-        if account is None:
+        return snapshot
+
+    async def _with_account(self, review: Review, snapshot: Snapshot) -> Snapshot:
+        key = unknown_account(review.user, snapshot=snapshot)
+        account = None if key is None else await self._accounts.find(*key)
+        if key is None or account is None:
             return snapshot
         return replace(snapshot, accounts=_OneMore(snapshot.accounts, key=key, account=account))
 
@@ -135,7 +145,7 @@ class Snapshots:
                 listener()
 
     async def _wait_for_events(self) -> None:
-        expires = self._former[0][0] - self._clock() if self._former else None
+        expires = self._departed[0][0] - self._clock() if self._departed else None
         try:
             async with asyncio.timeout(expires):
                 await self._events.wait()
@@ -146,8 +156,8 @@ class Snapshots:
         """Make the next snapshot out of what changed; the keyring in a thread, so that reviews go on."""
         keyring = await self._next_keyring()
         caches, now = self.caches, self._clock()
-        while self._former and self._former[0][0] <= now:
-            self._former.popleft()
+        while self._departed and self._departed[0][0] <= now:
+            self._departed.popleft()
         kube_system = caches.namespaces.get(_KUBE_SYSTEM)
         base = self._current
         self._current = replace(
@@ -158,7 +168,7 @@ class Snapshots:
             accounts=(
                 MappingProxyType(caches.accounts.values()) if self._moved(caches.accounts) else base.accounts
             ),
-            former_agents=frozenset(uid for _, uid in self._former),
+            departed=frozenset(uid for _, uid in self._departed),
             namespaces=(
                 MappingProxyType({name: labels for (_, name), labels in caches.namespaces.values().items()})
                 if self._moved(caches.namespaces)
@@ -217,8 +227,8 @@ class Snapshots:
 
     def _on_account_gone(self, departure: Departure[Account]) -> None:
         namespace, _ = departure.key
-        if departure.held.value.tagged or self._holds_agents(namespace):
-            self._former.append((self._clock() + _FORMER_AGENT_SECONDS, departure.held.uid))
+        if not (departure.held.value.tagged or self._holds_agents(namespace)):
+            self._departed.append((self._clock() + _DEPARTED_SECONDS, departure.held.uid))
 
     def _holds_agents(self, namespace: str) -> bool:
         """Tell whether the label makes agents of a namespace's accounts, or did in the last snapshot.

@@ -16,10 +16,12 @@ from typing import Final, Literal
 from peergate.approval.canonical import NotCanonical, TooLarge
 from peergate.approval.carriers import reserved_key_problem
 from peergate.gate import resources
+from peergate.gate.connections import command_line
 from peergate.gate.effects import finding_for
 from peergate.gate.findings import Finding, Situation, metadata_of
 from peergate.gate.matching import Match, match_rules
 from peergate.gate.messages import RETRY_LATER, Refusal, barred, refusal, unavailable
+from peergate.gate.opening import Opening, opening_of
 from peergate.gate.policies import CompiledRule
 from peergate.gate.principal import Agent, NotAgent, Unverified, identify
 from peergate.gate.shape import mapping, well_formed
@@ -92,8 +94,9 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
     if problem:
         return barred(situation, code=Code.REVIEW_MALFORMED, why=problem, facts=_facts(agent))
     finding = finding_for(situation)
-    facts = _facts(agent, finding=finding)
-    if finding.effect is Effect.FORBIDDEN:
+    facts = _facts(agent, finding=finding, command=command_line(situation.review))
+    opening = opening_of(situation) if finding.closed else Opening()
+    if finding.effect is Effect.FORBIDDEN and not opening.admits:
         return barred(
             situation, code=Code.NOT_APPROVABLE, why=finding.why, allowed=finding.allowed, facts=facts
         )
@@ -101,6 +104,9 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
         return unavailable(situation, code=Code.LOOKUP_FAILED, facts=facts)
     if snapshot.stale:
         return unavailable(situation, code=Code.KEYRING_UNAVAILABLE, facts=facts)
+    if opening.admits:
+        facts = dataclasses.replace(facts, rules=opening.rules)
+        return Allow(reason=opening.reason, facts=facts, warnings=opening.warnings, code=opening.code)
     if finding.effect is Effect.HARMLESS:
         return _admit_unless_overfull(situation, reason="harmless", facts=facts)
     match = match_rules(situation, effect=finding.effect)
@@ -109,19 +115,26 @@ def _judge(situation: Situation, *, now: datetime) -> Decision:
         return _admit_unless_overfull(
             situation, reason="exempt" if match.exempted else "unprotected", facts=facts
         )
-    closed = _closed(match, situation)
+    closed, allowed = _closed(match, situation)
     if closed:
-        return barred(situation, code=Code.NOT_APPROVABLE, why=closed, facts=facts)
+        return barred(situation, code=Code.NOT_APPROVABLE, why=closed, allowed=allowed, facts=facts)
     return weigh(situation, match=match, facts=facts, now=now)
 
 
-def _facts(agent: Agent, *, finding: Finding | None = None, rules: Iterable[CompiledRule] = ()) -> Facts:
+def _facts(
+    agent: Agent,
+    *,
+    finding: Finding | None = None,
+    rules: Iterable[CompiledRule] = (),
+    command: str = "",
+) -> Facts:
     return Facts(
         agent_tag=agent.tag,
         owner=agent.owner,
         effect=finding.effect if finding else None,
         note=finding.note if finding else "",
         rules=tuple(rule.name for rule in rules),
+        command=command,
     )
 
 
@@ -162,14 +175,23 @@ def _admit_unless_overfull(
     return Allow(reason=reason, facts=facts)
 
 
-def _closed(match: Match, situation: Situation) -> str:
-    """Return why the rules close this change to every approval; empty when they do not."""
+def _closed(match: Match, situation: Situation) -> tuple[str, str]:
+    """Return why the rules close this change to every approval, and what they leave open; else empty."""
     for rule in match.enforced:
         if rule.problem:
-            return f"meets policy {_policy_of(rule)}, which cannot be read and so admits nothing"
+            return f"meets policy {_policy_of(rule)}, which cannot be read and so admits nothing", ""
         if situation.review.is_collection_item and not rule.rule.collections:
-            return f"deletes a collection, which policy {_policy_of(rule)} does not admit"
-    return ""
+            return f"deletes a collection, which policy {_policy_of(rule)} does not admit", ""
+        if situation.is_eviction and rule.rule.eviction_needs_uid and not _names_a_uid(situation):
+            return (
+                f"does not name the Pod by its uid, as policy {_policy_of(rule)} wants it",
+                "repeat it with the uid of the Pod in deleteOptions.preconditions.uid.",
+            )
+    return "", ""
+
+
+def _names_a_uid(situation: Situation) -> bool:
+    return bool(mapping(mapping(situation.delete_options).get("preconditions")).get("uid"))
 
 
 def _policy_of(rule: CompiledRule) -> str:

@@ -1,74 +1,28 @@
 """What a request would really do: one table, each entry a small function.
 
 An entry looks at one request of an agent and answers with a ``Finding`` or ``None`` ("not my business"). All
-entries are asked; the gravest answer wins, and where none answers the operation's own meaning counts
-(``_default``): what nobody recognises denies an agent. Entries need nothing but the review and, for who is
-whose agent, the snapshot.
+entries for its operation and resource are asked; the gravest answer wins, and where none answers the
+operation's own meaning counts (``_default``): what nobody recognises denies an agent. Entries need nothing
+but the review, for who is whose agent the snapshot, and for an eviction or a connection the Pod that the edge
+fetched. They stand by theme in the modules beside this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
 
-from peergate.approval.projection import unchanged
-from peergate.gate import identities, own
-from peergate.gate.findings import Finding, Situation, gravest
-from peergate.gate.shape import mapping
+from peergate.gate import cascades, connections, creations, deletions, identities, own, scaling
+from peergate.gate.findings import Entry, Finding, Look, Situation, gravest
 from peergate.model.change import Effect
-from peergate.model.review import Gate
+from peergate.model.review import Gate, Review
 
-__all__ = ["ENTRIES", "finding_for"]
-
-
-def drops_finalizer(situation: Situation) -> Finding | None:
-    """T12: removing a finalizer completes a deletion, or skips the clean-up it waits for."""
-    if situation.review.operation != "UPDATE":
-        return None
-    dropped = set(situation.old_strings("finalizers")) - set(situation.new_strings("finalizers"))
-    return Finding(Effect.DELETE, note="drops finalizers") if dropped else None
-
-
-def foreign_owner(situation: Situation) -> Finding | None:
-    """T5: an owner that is missing, or goes, takes the object along through the garbage collector."""
-    if situation.review.operation != "UPDATE":
-        return None
-    old = situation.old_metadata.get("ownerReferences") or []
-    new = situation.new_metadata.get("ownerReferences") or []
-    added = [reference for reference in new if reference not in old]
-    return Finding(Effect.DELETE, note="foreign owner") if added else None
-
-
-_SCALABLE: Final = frozenset({"deployments", "statefulsets", "replicasets", "replicationcontrollers"})
-
-
-def scale_to_zero(situation: Situation) -> Finding | None:
-    """T10: no replicas is a deletion of every Pod; in a Scale a missing value is zero (AR16)."""
-    review = situation.review
-    if review.operation != "UPDATE" or review.object is None or review.old_object is None:
-        return None
-    if review.subresource == "scale":
-        missing = 0
-    elif review.subresource == "" and review.resource.resource in _SCALABLE:
-        missing = 1
-    else:
-        return None
-    old, new = (
-        mapping(document.get("spec")).get("replicas", missing)
-        for document in (review.old_object, review.object)
-    )
-    return Finding(Effect.DELETE, note="scale to 0") if new == 0 and old != 0 else None
+__all__ = ["ENTRIES", "empties_data", "finding_for", "harmless_update"]
 
 
 def empties_data(situation: Situation) -> Finding | None:
     """T11: a ConfigMap or Secret without its data is as good as gone."""
     review = situation.review
-    if (
-        review.operation != "UPDATE"
-        or review.resource.group
-        or review.resource.resource not in {"configmaps", "secrets"}
-    ):
-        return None
     old, new = review.old_object or {}, review.object or {}
     for member in ("data", "binaryData"):
         if old.get(member) and not new.get(member):
@@ -78,60 +32,71 @@ def empties_data(situation: Situation) -> Finding | None:
 
 def harmless_update(situation: Situation) -> Finding | None:
     """Approval-format.md §1.4: neither desired state nor status changes, so approvals can be attached."""
-    review = situation.review
-    if review.operation != "UPDATE" or review.old_object is None or review.object is None:
-        return None
-    if unchanged(review.old_object, review.object, kind=review.kind):
-        return Finding(Effect.HARMLESS)
-    return None
+    return Finding(Effect.HARMLESS) if situation.unchanged else None
 
 
-def opaque_connection(situation: Situation) -> Finding | None:
-    """T14: what happens inside exec, attach, portforward or proxy is invisible; no v1 approval admits it."""
-    if situation.review.operation != "CONNECT":
-        return None
-    return Finding(Effect.FORBIDDEN, why="would open a connection whose content no review can show")
-
-
-def unknown_creation(situation: Situation) -> Finding | None:
-    """Refuse a CREATE on a subresource (eviction, binding, ...): none has a binding here (V1)."""
-    review = situation.review
-    if review.operation != "CREATE" or not review.subresource or identities.is_token_request(review):
-        return None
-    return Finding(Effect.FORBIDDEN, why=f"uses {situation.resource_text}, which no approval covers")
-
-
-ENTRIES: Final[tuple[Callable[[Situation], Finding | None], ...]] = (
-    own.operators_namespace,
-    own.peergate_resources,
-    own.namespace_tags,
-    own.agents_namespace_deletion,
-    identities.account_changes,
-    identities.tokens,
-    identities.token_secrets,
-    identities.role_bindings,
-    identities.workload_account,
-    identities.certificates,
-    identities.debug_containers,
-    opaque_connection,
-    unknown_creation,
-    drops_finalizer,
-    foreign_owner,
-    scale_to_zero,
-    empties_data,
-    harmless_update,
+ENTRIES: Final[tuple[Entry, ...]] = (
+    *own.ENTRIES,
+    *identities.ENTRIES,
+    *connections.ENTRIES,
+    *creations.ENTRIES,
+    *cascades.ENTRIES,
+    *deletions.ENTRIES,
+    *scaling.ENTRIES,
+    Entry(empties_data, ("UPDATE",), (("", "configmaps"), ("", "secrets"))),
+    Entry(harmless_update, ("UPDATE",)),
 )
 """The table. Order does not matter: the gravest finding wins, ties go to the first."""
+
+_Key: TypeAlias = tuple[str, str, str]
+_ANY: Final = "*"
+
+
+def _index(entries: Iterable[Entry]) -> Mapping[_Key, tuple[Look, ...]]:
+    """Return who looks at which (operation, group, plural), so that a review asks only those who may answer.
+
+    A plural of ``*`` stands for the others of its group, a group of ``*`` for the other groups.
+    """
+    entries = tuple(entries)
+    keys = {
+        (operation, group, plural)
+        for entry in entries
+        for operation in entry.operations
+        for group, plural in (*entry.resources, (_ANY, _ANY))
+    }
+    return {key: tuple(entry.look for entry in entries if _is_shown(entry, key)) for key in keys}
+
+
+def _is_shown(entry: Entry, key: _Key) -> bool:
+    operation, group, plural = key
+    return operation in entry.operations and (
+        not entry.resources or (group, plural) in entry.resources or (group, _ANY) in entry.resources
+    )
+
+
+_LOOKS: Final = _index(ENTRIES)
+_LOOKS_EVERYWHERE: Final = _index(entry for entry in ENTRIES if entry.everywhere)
 
 
 def finding_for(situation: Situation) -> Finding:
     """Return what the request would do. Never raises for a review that has its objects."""
-    findings = [finding for entry in ENTRIES if (finding := entry(situation)) is not None]
+    review = situation.review
+    findings = [found for look in _looks(review) if (found := look(situation)) is not None]
     found = gravest(findings) if findings else _default(situation)
-    if situation.review.gate is Gate.IDENTITY and found.effect is not Effect.FORBIDDEN:
+    if review.gate is Gate.IDENTITY and (found.closed or found.effect is not Effect.FORBIDDEN):
         # Outside protected namespaces only becoming somebody else matters, and no entry saw that.
         return Finding(Effect.HARMLESS)
     return found
+
+
+def _looks(review: Review) -> tuple[Look, ...]:
+    index = _LOOKS_EVERYWHERE if review.gate is Gate.IDENTITY else _LOOKS
+    operation, group = review.operation, review.resource.group
+    return (
+        index.get((operation, group, review.resource.resource))
+        or index.get((operation, group, _ANY))
+        or index.get((operation, _ANY, _ANY), ())
+    )
 
 
 def _default(situation: Situation) -> Finding:

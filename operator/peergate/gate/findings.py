@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
+from peergate.approval.projection import unchanged
 from peergate.gate.principal import Agent
 from peergate.gate.shape import mapping, sequence, text
 from peergate.gate.snapshot import Snapshot
-from peergate.model.change import Effect
+from peergate.model.change import Effect, SignedOperation
 from peergate.model.names import JsonObject
-from peergate.model.review import Review
+from peergate.model.review import Kind, Review
 
-__all__ = ["Finding", "Situation", "gravest"]
+__all__ = ["Entry", "Finding", "Look", "Situation", "gravest"]
 
 _GRAVITY: Final[Mapping[Effect, int]] = {
     Effect.HARMLESS: 0,
     Effect.REPLACE: 1,
     Effect.DELETE: 2,
-    Effect.FORBIDDEN: 3,
+    Effect.FORBIDDEN: 4,
 }
+_CLOSED: Final = 3
+"""Graver than what an approval admits, less grave than what nothing does."""
+_POD: Final = Kind(group="", version="v1", kind="Pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,14 @@ class Finding:
     """For Forbidden: completes "... by AI agent a/b <why>." No quotes, nothing the agent wrote."""
     allowed: str = ""
     """For Forbidden: what would be admitted instead, as a sentence."""
+    closed: bool = False
+    """Forbidden unless every Enforce policy that selects the namespace allows it (design.md §3:
+    ``allowCreate``, ``allowConnect``); outside protected namespaces it is free."""
+
+    @property
+    def gravity(self) -> int:
+        """Return a number by which findings compare."""
+        return _CLOSED if self.closed else _GRAVITY[self.effect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,55 @@ class Situation:
     review: Review
     agent: Agent
     snapshot: Snapshot
+    _memo: list[bool] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def is_eviction(self) -> bool:
+        """Tell whether this is an eviction: a deletion that comes as a CREATE, without the Pod (AR15)."""
+        return self.review.is_eviction
+
+    @property
+    def old(self) -> JsonObject | None:
+        """Return what is there: the old object; of an eviction the Pod, as it was fetched."""
+        return self.snapshot.pod if self.is_eviction else self.review.old_object
+
+    @property
+    def operation(self) -> SignedOperation:
+        """Return what an approval of this says: an eviction is a DELETE (approval-format.md §6.4)."""
+        return "DELETE" if self.review.operation == "DELETE" or self.is_eviction else "UPDATE"
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of what is there."""
+        return _POD if self.is_eviction else self.review.kind
+
+    @property
+    def delete_options(self) -> JsonObject | None:
+        """Return the options of a deletion; of an eviction those in its body."""
+        if not self.is_eviction:
+            return self.review.options
+        options: JsonObject | None = (self.review.object or {}).get("deleteOptions")
+        return options
+
+    @property
+    def unchanged(self) -> bool:
+        """Tell whether an UPDATE changes nothing that an approval binds; computed once.
+
+        Errors: NotCanonical.
+        """
+        if not self._memo:
+            review = self.review
+            self._memo.append(
+                review.old_object is not None
+                and review.object is not None
+                and unchanged(review.old_object, review.object, kind=review.kind)
+            )
+        return self._memo[0]
 
     @property
     def old_metadata(self) -> Mapping[str, Any]:
         """Return the metadata of what is there; empty where nothing is."""
-        return metadata_of(self.review.old_object)
+        return metadata_of(self.old)
 
     @property
     def new_metadata(self) -> Mapping[str, Any]:
@@ -81,9 +137,25 @@ class Situation:
         return tuple(text(item) for item in sequence(self.new_metadata.get(member)))
 
 
+Look: TypeAlias = Callable[[Situation], Finding | None]
+"""Looks at one request of an agent and answers ``None`` where it sees nothing of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the effects table: what looks, and which requests it is shown."""
+
+    look: Look
+    operations: tuple[str, ...]
+    resources: tuple[tuple[str, str], ...] = ()
+    """(group, plural) pairs, ``*`` for any plural; none: every resource. Subresources go with theirs."""
+    everywhere: bool = False
+    """Looked for in open namespaces too: becoming somebody else, and the gate's own."""
+
+
 def gravest(findings: Iterable[Finding]) -> Finding:
     """Return the finding with the gravest effect, the first of equals; at least one is needed."""
-    return max(findings, key=lambda finding: _GRAVITY[finding.effect])
+    return max(findings, key=lambda finding: finding.gravity)
 
 
 def metadata_of(document: JsonObject | None) -> Mapping[str, Any]:

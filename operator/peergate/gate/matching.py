@@ -144,7 +144,7 @@ def _exempts(rule: CompiledRule, situation: Situation, *, effect: Effect) -> boo
 def _projection(rules: Iterable[CompiledRule], situation: Situation) -> Projection:
     """Return how the object is bound: by identity only where every matching rule lists its kind (§5.2)."""
     resource = situation.review.resource
-    if situation.review.operation != "DELETE":
+    if situation.operation != "DELETE":
         return "k8s-projection/v1"
     by_identity = all(
         covers(rule.rule.identity_kinds, group=resource.group, resource=resource.resource) for rule in rules

@@ -157,6 +157,9 @@ def _final(
 ) -> Deny:
     state = STATE_OF[code]
     line = [f"state={state}", f"code={code}"]
+    if facts.command:
+        # The one thing of the agent's own that is shown: without it nobody knows what was refused (T14).
+        line.append(f"command='{free_text(facts.command)}'")
     message = compose(
         line_one=f"{header}: {_subject(situation, note='')} {matter}",
         boundary=BOUNDARY,
@@ -324,10 +327,13 @@ def _steps(parts: Refusal, *, state: State, reference: str) -> list[str]:
             f"Why: kubectl -n {where} annotate chreq/{request} peergate.dev/reason='...'",
             f"Peer: peergate -n {where} show {request}",
         ]
-    if situation.review.subresource:
+    is_eviction = situation.is_eviction
+    if situation.review.subresource and not is_eviction:
         return [f"Next: send this as an update of {target} itself; a peer can approve that."]
     requester = tidy(situation.review.user.username)
-    form = f"delete {target}" if situation.review.operation == "DELETE" else "replace -f MANIFEST"
+    form = "replace -f MANIFEST" if situation.operation == "UPDATE" else f"delete {target}"
+    if is_eviction:
+        form = f"evict {target}"
     signing = f"peergate{flag} approve {form} --requester {requester}"
     if state is State.DRY_RUN:
         return [f"Next: nothing was filed; send it without dry run, or ask a peer for: {signing}"]

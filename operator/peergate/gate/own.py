@@ -11,14 +11,24 @@ from typing import Any, Final
 
 from peergate.approval.canonical import canonically_equal
 from peergate.approval.carriers import slot_of
-from peergate.gate.findings import Finding, Situation
+from peergate.gate.findings import Entry, Finding, Situation
 from peergate.gate.rejection import rejection_problem
 from peergate.gate.shape import mapping, sequence
 from peergate.model.change import Effect
 from peergate.model.names import GROUP, REASON_ANNOTATION, TICKET_ANNOTATION
 from peergate.model.review import Gate, User
 
-__all__ = ["agents_namespace_deletion", "namespace_tags", "operators_namespace", "peergate_resources"]
+__all__ = [
+    "ENTRIES",
+    "admission_configuration",
+    "agents_namespace_deletion",
+    "gates_kinds",
+    "namespace_tags",
+    "operators_namespace",
+    "operators_rights",
+    "peergate_resources",
+    "rerouting",
+]
 
 _REASON_LIMIT: Final = 512
 """Characters of ``peergate.dev/reason`` and ``peergate.dev/ticket`` (experience.md §1.2)."""
@@ -44,8 +54,6 @@ def operators_namespace(situation: Situation) -> Finding | None:
 def peergate_resources(situation: Situation) -> Finding | None:
     """T17, A37: approvers, policies and uses are closed; a ChangeRequest takes approvals and a reason."""
     review = situation.review
-    if review.resource.group != GROUP:
-        return None
     if not _is_change_request(situation):
         return Finding(Effect.FORBIDDEN, why="would change the gate itself")
     if review.operation == "UPDATE" and not review.subresource:
@@ -62,8 +70,6 @@ def peergate_resources(situation: Situation) -> Finding | None:
 def namespace_tags(situation: Situation) -> Finding | None:
     """T3: which namespaces are protected, and whose accounts are agents, is not an agent's to say."""
     review = situation.review
-    if review.resource.group or review.resource.resource != "namespaces":
-        return None
     config = situation.snapshot.config
     old = mapping(situation.old_metadata.get("labels"))
     new = mapping(situation.new_metadata.get("labels"))
@@ -72,19 +78,14 @@ def namespace_tags(situation: Situation) -> Finding | None:
         if review.operation == "UPDATE"
         else (config.agents_label,)
     )
-    if review.operation in {"CREATE", "UPDATE"} and any(old.get(label) != new.get(label) for label in labels):
+    if any(old.get(label) != new.get(label) for label in labels):
         return Finding(Effect.FORBIDDEN, why="would change which namespaces are protected or hold agents")
     return None
 
 
 def agents_namespace_deletion(situation: Situation) -> Finding | None:
     """T15: its accounts go along; made anew they are untagged, while rights stay bound to their names."""
-    review = situation.review
-    if (
-        review.resource.group
-        or review.resource.resource != "namespaces"
-        or not (review.operation == "DELETE" or _gets_an_owner(situation))
-    ):
+    if not (situation.review.operation == "DELETE" or _gets_an_owner(situation)):
         return None
     snapshot, name = situation.snapshot, situation.old_metadata.get("name")
     label = snapshot.config.agents_label
@@ -98,9 +99,39 @@ def agents_namespace_deletion(situation: Situation) -> Finding | None:
 
 def _gets_an_owner(situation: Situation) -> bool:
     old = sequence(situation.old_metadata.get("ownerReferences"))
-    return situation.review.operation == "UPDATE" and any(
-        reference not in old for reference in sequence(situation.new_metadata.get("ownerReferences"))
-    )
+    return any(reference not in old for reference in sequence(situation.new_metadata.get("ownerReferences")))
+
+
+def gates_kinds(situation: Situation) -> Finding | None:
+    """T6, T17: the gate's own kinds, and who serves its group, are never an agent's to change."""
+    review = situation.review
+    groups = {
+        mapping((document or {}).get("spec")).get("group") for document in (review.old_object, review.object)
+    }
+    if GROUP not in groups:
+        return None
+    return Finding(Effect.FORBIDDEN, why="would change the kinds of the gate itself")
+
+
+def rerouting(_: Situation) -> Finding:
+    """T19: a new APIService takes an API group to a server that no admission covers; no approval binds it."""
+    return Finding(Effect.FORBIDDEN, why="would have a part of the API served past the gate")
+
+
+def admission_configuration(_: Situation) -> Finding:
+    """T1, DO18: webhooks and policies decide what the gate sees; an API server that asks gets a no (C2)."""
+    return Finding(Effect.FORBIDDEN, why="would change what admission checks")
+
+
+def operators_rights(situation: Situation) -> Finding | None:
+    """T17: without the rights that are bound to it the operator sees nothing and refuses every agent."""
+    username = situation.snapshot.config.operator_username
+    for member in sequence((situation.review.old_object or {}).get("subjects")):
+        subject = mapping(member)
+        name = f"system:serviceaccount:{subject.get('namespace')}:{subject.get('name')}"
+        if subject.get("kind") == "ServiceAccount" and name == username:
+            return Finding(Effect.FORBIDDEN, why="would change the rights of the gate itself")
+    return None
 
 
 def _is_change_request(situation: Situation) -> bool:
@@ -199,3 +230,29 @@ def _without_server_set(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if member not in {"managedFields", "resourceVersion", "generation"}
     }
     return {**document, "metadata": metadata}
+
+
+_NAMESPACES: Final = ("", "namespaces")
+_ANY: Final = ("CREATE", "UPDATE", "DELETE", "CONNECT")
+_API_SERVICES: Final = ("apiregistration.k8s.io", "apiservices")
+
+ENTRIES: Final = (
+    Entry(operators_namespace, _ANY, everywhere=True),
+    Entry(peergate_resources, _ANY, ((GROUP, "*"),), everywhere=True),
+    Entry(namespace_tags, ("CREATE", "UPDATE"), (_NAMESPACES,), everywhere=True),
+    Entry(agents_namespace_deletion, ("UPDATE", "DELETE"), (_NAMESPACES,), everywhere=True),
+    Entry(
+        gates_kinds,
+        ("CREATE", "UPDATE", "DELETE"),
+        (("apiextensions.k8s.io", "customresourcedefinitions"), _API_SERVICES),
+        everywhere=True,
+    ),
+    Entry(rerouting, ("CREATE",), (_API_SERVICES,), everywhere=True),
+    Entry(admission_configuration, _ANY, (("admissionregistration.k8s.io", "*"),), everywhere=True),
+    Entry(
+        operators_rights,
+        ("UPDATE", "DELETE"),
+        tuple(("rbac.authorization.k8s.io", plural) for plural in ("rolebindings", "clusterrolebindings")),
+        everywhere=True,
+    ),
+)

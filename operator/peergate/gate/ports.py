@@ -22,10 +22,11 @@ class SnapshotSource(Protocol):
         """Return what is known now, from memory, at once."""
 
     async def look_up(self, review: Review, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with what only a live GET can tell, where ``principal.unknown_account`` asks.
+        """Return the snapshot with what only live GETs can tell.
 
-        One GET at most, with a deadline. An account that does not exist leaves the snapshot as it is; any
-        other failure marks it ``lookup_failed``. Never raises.
+        The requester's account where ``principal.unknown_account`` asks for it, then the Pod where
+        ``connections.wanted_pod`` does; each with a deadline. What does not exist leaves the snapshot as it
+        is; any other failure marks it ``lookup_failed``. Never raises.
         """
 
 

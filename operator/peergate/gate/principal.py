@@ -68,14 +68,21 @@ def identify(user: User, *, snapshot: Snapshot) -> Principal:
     tag = _account_tag(account, namespace=namespace, snapshot=snapshot) or _tag_by_name(
         user, snapshot=snapshot
     )
-    if not tag and user.uid in snapshot.former_agents:
-        tag = "label"
+    if not tag and _is_anothers(user.uid, account=account) and user.uid not in snapshot.departed:
+        # A token of an account that is gone. The live one of this name can't vouch for it, and it is none of
+        # those that were seen to go untagged; a gate that was just started has seen none (I2, T15).
+        tag = "unknown"
     if not tag:
         return NotAgent()
     agent = Agent(tag=tag, owner=account.owner if account else "", display=display)
-    if not user.uid or (account is not None and account.uid != user.uid):
+    if not user.uid or _is_anothers(user.uid, account=account):
         return Unverified(agent=agent)
     return agent
+
+
+def _is_anothers(uid: str, *, account: Account | None) -> bool:
+    """Tell whether a uid was given and is not that of the account that has the name now."""
+    return bool(uid) and account is not None and account.uid != uid
 
 
 def is_agent_account(namespace: str, name: str, *, snapshot: Snapshot) -> Account | None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from peergate.approval.keyring import Keyring
 from peergate.gate.filed import FiledRequest
 from peergate.gate.policies import PolicyIndex
-from peergate.model.names import Digest
+from peergate.model.names import Digest, JsonObject
 from peergate.settings import Settings
 
 __all__ = ["Account", "AgentRules", "GateConfig", "Snapshot", "gate_config"]
@@ -91,9 +91,10 @@ class Snapshot:
     policies: PolicyIndex
     accounts: Mapping[tuple[str, str], Account] = field(default_factory=dict)
     """By namespace and name."""
-    former_agents: frozenset[str] = frozenset()
-    """Uids of tagged accounts that were deleted in the last two minutes: their tokens still work for ten
-    seconds and present the old uid under a name that may belong to another account by now (I2)."""
+    departed: frozenset[str] = frozenset()
+    """Uids of accounts that were no agents when they were deleted, in the last two minutes: their tokens work
+    for ten seconds more and present the old uid under a name that may belong to another account by now (I2).
+    Of any other uid that is not the live account's nobody can say whose it was."""
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of every namespace."""
     requests: Mapping[tuple[str, str], FiledRequest] = field(default_factory=dict)
@@ -101,6 +102,8 @@ class Snapshot:
     stale: tuple[str, ...] = ()
     """Resources whose cache has not heard from the API server for 60 s; none: current."""
     lookup_failed: bool = False
-    """The live GET that this review needed did not answer."""
+    """A live GET that this review needed did not answer."""
+    pod: JsonObject | None = None
+    """The live Pod of an eviction or of a connection; ``None`` where there is none, or none was needed."""
     spent: Mapping[Digest, datetime] = field(default_factory=dict)
     """Approvals that the ledger says are used up, by payload, with the time of their use."""

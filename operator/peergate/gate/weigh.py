@@ -94,14 +94,14 @@ def _target(situation: Situation) -> Target:
     review = situation.review
     return Target(
         audience=situation.snapshot.audience,
-        operation="DELETE" if review.operation == "DELETE" else "UPDATE",
+        operation=situation.operation,
         object=_object_ref(situation),
         requester=Requester(username=review.user.username, uid=review.user.uid),
         requester_owner=situation.agent.owner,
-        kind=review.kind,
-        old=review.old_object or {},
-        new=review.object if review.operation == "UPDATE" else None,
-        options=review.options if review.operation == "DELETE" else None,
+        kind=situation.kind,
+        old=situation.old or {},
+        new=review.object if situation.operation == "UPDATE" else None,
+        options=situation.delete_options if situation.operation == "DELETE" else None,
     )
 
 

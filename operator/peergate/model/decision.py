@@ -248,6 +248,8 @@ class Facts:
     not_counted: tuple[NotCounted, ...] = ()
     note: str = ""
     """A short word on the effect, from the fixed list of experience.md §1.4."""
+    command: str = ""
+    """Of a CONNECT what it asks for, as the agent wrote it: printable, at most 512 characters."""
 
 
 _NO_FACTS: Final = Facts()

@@ -103,6 +103,15 @@ class Review:
         """Tell whether this DELETE is one item of a collection delete: those have no name (AR2)."""
         return self.operation == "DELETE" and not self.name
 
+    @property
+    def is_eviction(self) -> bool:
+        """Tell whether this CREATE evicts a Pod (AR15)."""
+        return (
+            self.subresource == "eviction"
+            and self.operation == "CREATE"
+            and (self.resource.group, self.resource.resource) == ("", "pods")
+        )
+
 
 def parse_review(document: object, *, gate: Gate) -> Review:
     """Return the request of a decoded AdmissionReview.

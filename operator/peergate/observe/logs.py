@@ -31,7 +31,7 @@ DECISION_FIELDS: Final = (
     *("group", "version", "kind", "resource", "subresource", "namespace", "name", "object_uid"),
     *("user", "user_uid", "agent_tag", "owner"),
     *("effect", "decision", "state", "code", "rule", "change"),
-    *("approvers", "payloads", "not_counted", "dry_run", "duration_ms"),
+    *("approvers", "payloads", "not_counted", "command", "dry_run", "duration_ms"),
 )
 
 _Level = Literal["debug", "info", "warning", "error"]
@@ -163,6 +163,7 @@ def _fields(review: Review, verdict: Verdict, *, seconds: float) -> dict[str, ob
         "approvers": [claim.approver for claim in facts.counted],
         "payloads": [claim.payload for claim in facts.counted],
         "not_counted": [f"{refused.slot}:{refused.code}" for refused in facts.not_counted],
+        "command": facts.command,
         "dry_run": review.dry_run,
         "duration_ms": round(seconds * 1000, 3),
     }

@@ -1,6 +1,6 @@
 """Answer one review: bytes in, bytes out. Knows no HTTP and no TLS.
 
-Three steps, always in this order, each a function: ``_gather`` may wait for one live GET and writes nothing,
+Three steps, always in this order, each a function: ``_gather`` may wait for live GETs and writes nothing,
 ``decide`` is pure, ``_commit`` may write to the ledger. Whatever goes wrong becomes a refusal with a code of
 its own, for who may be an agent; who certainly is none is admitted all the same.
 """
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeGuard
 
 from peergate.errors import InputError, Unavailable
+from peergate.gate.connections import wanted_pod
 from peergate.gate.ports import Ledger, SnapshotSource
 from peergate.gate.principal import unknown_account
 from peergate.gate.snapshot import Snapshot
@@ -195,8 +196,10 @@ class ReviewHandler:
         return decision
 
     async def _gather(self, review: Review, snapshot: Snapshot, *, deadline: float) -> Snapshot:
-        """Return what the decision may know; waits for one live GET at most, writes nothing."""
-        if unknown_account(review.user, snapshot=snapshot) is None:
+        """Return what the decision may know; waits for an account and a Pod at most, writes nothing."""
+        if unknown_account(review.user, snapshot=snapshot) is None and (
+            wanted_pod(review, snapshot=snapshot) is None
+        ):
             return snapshot
         async with asyncio.timeout_at(deadline), self._turn:
             return await self._judge.source.look_up(review, snapshot)

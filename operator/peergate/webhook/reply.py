@@ -87,6 +87,7 @@ def audit_annotations(verdict: Verdict, *, suffix: str) -> dict[str, str]:
         ("approvers", ",".join(sorted({claim.approver for claim in facts.counted}))),
         ("payloads", ",".join(sorted({claim.payload for claim in facts.counted}))),
         ("agent-tag", facts.agent_tag),
+        ("command", facts.command),
     ]
     return {key + suffix: _plain(value, limit=_MAX_AUDIT_VALUE) for key, value in values if value}
 

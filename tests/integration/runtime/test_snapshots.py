@@ -65,14 +65,20 @@ async def test_the_audience_is_the_uid_of_kube_system(api, snapshots):
     assert "default" in snapshots.snapshot().namespaces
 
 
-async def test_a_deleted_agent_is_remembered_by_its_uid(api, namespace, snapshots, until):
-    async with account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as uid:
-        await until(lambda: (namespace, "bot") in snapshots.snapshot().accounts)
+async def test_a_deleted_account_is_remembered_as_no_agents_unless_it_was_tagged(
+    api, namespace, snapshots, until
+):
+    async with (
+        account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as uid,
+        account(api, namespace, "person") as plain,
+    ):
+        await until(lambda: {(namespace, "bot"), (namespace, "person")} <= set(snapshots.snapshot().accounts))
     await until(lambda: (namespace, "bot") not in snapshots.snapshot().accounts)
-    assert uid in snapshots.snapshot().former_agents
+    assert plain in snapshots.snapshot().departed
+    assert uid not in snapshots.snapshot().departed
 
 
-async def test_an_account_of_an_agents_namespace_is_remembered_too(api, namespace, snapshots, until):
+async def test_an_account_of_an_agents_namespace_is_not_either(api, namespace, snapshots, until):
     async with account(api, namespace, "worker") as uid:
         await until(lambda: (namespace, "worker") in snapshots.snapshot().accounts)
         await api.patch(
@@ -80,7 +86,7 @@ async def test_an_account_of_an_agents_namespace_is_remembered_too(api, namespac
         )
         await until(lambda: "peergate.dev/agents" in snapshots.snapshot().namespaces[namespace])
     await until(lambda: (namespace, "worker") not in snapshots.snapshot().accounts)
-    assert uid in snapshots.snapshot().former_agents
+    assert uid not in snapshots.snapshot().departed
 
 
 async def test_an_account_that_the_cache_misses_is_looked_up(api, namespace, until):

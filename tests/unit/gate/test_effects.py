@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from tests.support.gate import AGENT_UID, agent_user, changed, review, snapshot, thing
+from tests.support.gate import AGENT_UID, agent_user, changed, found, review, snapshot, thing
 from tests.support.peers import approver
 
 from peergate.gate.effects import ENTRIES, finding_for
 from peergate.gate.findings import Finding, Situation, gravest
 from peergate.gate.principal import Agent
+from peergate.gate.snapshot import Account
 from peergate.model.change import Effect
 from peergate.model.review import Gate, Kind
 
@@ -46,6 +49,8 @@ APPROVERS = {
     "alice": approver("alice", kubernetesUsernames=["alice"]),
 }
 SLOT = "approval.peergate.dev/v1.alice"
+AGGREGATED = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+OWN_CRD = thing("CustomResourceDefinition", "approvers.peergate.dev", spec={"group": "peergate.dev"})
 
 
 def annotated(document, **annotations):
@@ -202,9 +207,8 @@ CASES = {
         "empties data",
     ),
     # opaque and unknown
-    "exec is Forbidden (T14)": (review("CONNECT", new=pod(), subresource="exec"), FORBIDDEN, ""),
-    "an eviction is Forbidden as long as nothing binds it (T7)": (
-        review("CREATE", new=pod(), subresource="eviction"),
+    "a binding is Forbidden, as any creation that nobody knows": (
+        review("CREATE", new=pod(), subresource="binding"),
         FORBIDDEN,
         "",
     ),
@@ -236,7 +240,11 @@ CASES = {
         "",
     ),
     "the operator's namespace itself is Forbidden": (review("DELETE", old=OWN_NAMESPACE), FORBIDDEN, ""),
-    "another namespace is not": (review("DELETE", old=NAMESPACE), DELETE, ""),
+    "another namespace is a Delete with all it holds (T9)": (
+        review("DELETE", old=NAMESPACE),
+        DELETE,
+        "with all it holds",
+    ),
     "creating a namespace is harmless": (review("CREATE", new=OWN_NAMESPACE), HARMLESS, ""),
     "creating an Approver is Forbidden (A37)": (review("CREATE", new=thing("Approver", "me")), FORBIDDEN, ""),
     "editing an Approver is Forbidden (A37)": (
@@ -537,7 +545,7 @@ CASES = {
     "deleting a namespace without agents is a Delete": (
         review("DELETE", old=thing("Namespace", "sandbox")),
         DELETE,
-        "",
+        "with all it holds",
     ),
     "a token of an untagged account is Forbidden (T2)": (
         review("CREATE", new=thing("ServiceAccount", "builder"), subresource="token"),
@@ -754,6 +762,125 @@ CASES = {
         REPLACE,
         "",
     ),
+    "changing nothing of a Pod's debug containers is harmless": (
+        review("UPDATE", old=pod("deployer"), new=pod("deployer"), subresource="ephemeralcontainers"),
+        HARMLESS,
+        "",
+    ),
+    "a debug container in a Pod without a token is a Replace": (
+        review(
+            "UPDATE",
+            old=pod("deployer", automountServiceAccountToken=False),
+            new=pod("deployer", automountServiceAccountToken=False, ephemeralContainers=[{"name": "x"}]),
+            subresource="ephemeralcontainers",
+        ),
+        REPLACE,
+        "",
+    ),
+    "a role that flows into another is Forbidden (T2)": (
+        review("CREATE", new=thing("ClusterRole", "r", labels=AGGREGATED, rules=[{"verbs": ["*"]}])),
+        FORBIDDEN,
+        "",
+    ),
+    "letting a role flow into another is Forbidden (T2)": (
+        review("UPDATE", old=thing("ClusterRole", "r"), new=thing("ClusterRole", "r", labels=AGGREGATED)),
+        FORBIDDEN,
+        "",
+    ),
+    "adding to a role that flows into another is Forbidden (T2)": (
+        review(
+            "UPDATE",
+            old=thing("ClusterRole", "r", labels=AGGREGATED),
+            new=thing("ClusterRole", "r", labels=AGGREGATED, rules=[{"verbs": ["*"]}]),
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "collecting other roles is Forbidden (T2)": (
+        review("CREATE", new=thing("ClusterRole", "r", aggregationRule={"clusterRoleSelectors": [{}]})),
+        FORBIDDEN,
+        "",
+    ),
+    "a role that flows nowhere any more is a Replace": (
+        review("UPDATE", old=thing("ClusterRole", "r", labels=AGGREGATED), new=thing("ClusterRole", "r")),
+        REPLACE,
+        "",
+    ),
+    "an approval on a role that flows into another is harmless": (
+        review(
+            "UPDATE",
+            old=thing("ClusterRole", "r", labels=AGGREGATED),
+            new=annotated(thing("ClusterRole", "r", labels=AGGREGATED), **{SLOT: "{}"}),
+        ),
+        HARMLESS,
+        "",
+    ),
+    "a role is harmless to create": (
+        review("CREATE", new=thing("ClusterRole", "r", labels={"a": "true"})),
+        HARMLESS,
+        "",
+    ),
+    "changing nothing of a binding is harmless": (
+        review("UPDATE", old=binding(account("builder", "shop")), new=binding(account("builder", "shop"))),
+        HARMLESS,
+        "",
+    ),
+    # the gate's own kinds, rights and admission
+    "a CRD of the gate's group is Forbidden to create (T17)": (
+        review("CREATE", new=OWN_CRD),
+        FORBIDDEN,
+        "",
+    ),
+    "... to change (T17)": (
+        review("UPDATE", old=OWN_CRD, new=changed(OWN_CRD, "spec", "versions", to=[])),
+        FORBIDDEN,
+        "",
+    ),
+    "... to change the status of (T17)": (
+        review("UPDATE", old=OWN_CRD, new=OWN_CRD, subresource="status"),
+        FORBIDDEN,
+        "",
+    ),
+    "... and to delete (T17)": (review("DELETE", old=OWN_CRD, collection=True), FORBIDDEN, ""),
+    "so is the API of its group (T19)": (
+        review("DELETE", old=thing("APIService", "v1alpha1.peergate.dev", spec={"group": "peergate.dev"})),
+        FORBIDDEN,
+        "",
+    ),
+    "a CRD of another group is harmless to create": (
+        review("CREATE", new=changed(OWN_CRD, "spec", "group", to="example.com")),
+        HARMLESS,
+        "",
+    ),
+    "a new part of the API is Forbidden (T19)": (
+        review("CREATE", new=thing("APIService", "v1.example.com", spec={"group": "example.com"})),
+        FORBIDDEN,
+        "",
+    ),
+    "admission configuration is Forbidden wherever it is seen (T1)": (
+        review("DELETE", old=thing("ValidatingWebhookConfiguration", "peergate")),
+        FORBIDDEN,
+        "",
+    ),
+    "taking the operator's rights away is Forbidden (T17)": (
+        review("DELETE", old=binding(account("peergate", "peergate-system"), kind="ClusterRoleBinding")),
+        FORBIDDEN,
+        "",
+    ),
+    "also in part (T17)": (
+        review(
+            "UPDATE",
+            old=binding(account("bot"), account("peergate", "peergate-system"), kind="ClusterRoleBinding"),
+            new=binding(account("bot"), kind="ClusterRoleBinding"),
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "taking an agent's is a Delete": (
+        review("DELETE", old=binding(account("bot"), kind="ClusterRoleBinding")),
+        DELETE,
+        "",
+    ),
     # elsewhere, only becoming somebody else matters
     "in an open namespace a changed workload is harmless": (
         review(
@@ -780,11 +907,6 @@ CASES = {
     "... and an emptied Secret": (
         review("UPDATE", old=thing("Secret", data={"a": "YQ=="}), new=thing("Secret"), gate=Gate.IDENTITY),
         HARMLESS,
-        "",
-    ),
-    "in an open namespace exec is Forbidden": (
-        review("CONNECT", new=pod(), subresource="exec", gate=Gate.IDENTITY),
-        FORBIDDEN,
         "",
     ),
     # shapes that no API server sends
@@ -817,12 +939,35 @@ def test_a_token_of_its_own_kind_is_harmless_but_for_an_account_made_anew(uid, e
     assert finding_for(situation(subject)).effect is effect
 
 
+MINE = thing(
+    "ServiceAccount",
+    "one-more",
+    labels={"peergate.dev/agent": "true"},
+    annotations={"peergate.dev/owner": "team-platform"},
+)
+CROWDS = {
+    "99 of its owner are not too many": (99, "team-platform", "bot-{}", HARMLESS),
+    "100 of its owner are": (100, "team-platform", "bot-{}", FORBIDDEN),
+    "999 of others are not too many": (999, "team-other", "bot-{}", HARMLESS),
+    "1,000 of others are": (1000, "team-other", "bot-{}", FORBIDDEN),
+    "nor are 240 with long names": (240, "team-other", "x" * 195 + "-{:03}", HARMLESS),
+    "250 with long names are": (250, "team-other", "x" * 195 + "-{:03}", FORBIDDEN),
+}
+
+
+@pytest.mark.parametrize(("number", "owner", "name", "effect"), CROWDS.values(), ids=CROWDS.keys())
+def test_agents_do_not_make_the_gate_wide_by_making_more_of_their_kind(number, owner, name, effect):
+    crowd = {("a", name.format(one)): Account(uid="u", tagged=True, owner=owner) for one in range(number)}
+    crowd[("a", "person")] = Account(uid="u", tagged=False, owner=owner)
+    assert found(review("CREATE", new=MINE), accounts=crowd).effect is effect
+
+
 def test_the_gravest_finding_wins_and_ties_go_to_the_first():
     first, second = Finding(DELETE, note="a"), Finding(DELETE, note="b")
     assert gravest([Finding(HARMLESS), first, second, Finding(REPLACE)]) is first
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.look.__name__)
 def test_every_entry_names_its_source(entry):
-    assert entry.__doc__
-    assert any(mark in entry.__doc__ for mark in ("T2", "T3", "T5", "T7", "T1", "A37", "§1.4", "(V1)"))
+    assert entry.look.__doc__
+    assert re.search(r"\bT\d+|A37|§1\.4|\(V1\)", entry.look.__doc__)

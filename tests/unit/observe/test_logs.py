@@ -103,6 +103,7 @@ def test_a_decision_has_exactly_these_members():
         "approvers": ["peer1@example.com"],
         "payloads": [claim(1).payload],
         "not_counted": ["v1.bob:Expired"],
+        "command": "",
         "dry_run": False,
         "duration_ms": 1.234,
     }

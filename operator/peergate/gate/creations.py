@@ -1,0 +1,105 @@
+"""Creations that do harm by existing (design.md §4): closed in protected namespaces, for a policy to open.
+
+A CREATE has no binding, so no approval admits one (V1): a policy's ``allowCreate`` names the kinds that
+agents may create. Only what the object itself shows is judged: whether a selector really finds orphans of
+somebody else would take a view of the whole cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from peergate.gate.findings import Entry, Finding, Situation
+from peergate.gate.podspecs import pod_specs
+from peergate.gate.shape import mapping, sequence
+from peergate.model.change import Effect
+from peergate.model.review import Gate
+
+__all__ = ["ENTRIES", "harmful_kind", "reaching_workload", "unknown_creation"]
+
+_MAY_BE_OPENED: Final = "a policy may open this kind to agents (allowCreate); else a person creates it."
+_SCALES: Final = "would create something that scales a workload"
+_CUTS_OFF: Final = "would create something that limits or cuts off others in its namespace"
+_ADOPTS: Final = "would create something that adopts, and so deletes, the Pods of others"
+_DELETES: Final = "would create something that has others delete"
+_HARMFUL: Final = {
+    ("autoscaling", "horizontalpodautoscalers"): _SCALES,
+    ("keda.sh", "scaledobjects"): _SCALES,
+    ("networking.k8s.io", "networkpolicies"): _CUTS_OFF,
+    ("", "resourcequotas"): _CUTS_OFF,
+    ("", "limitranges"): _CUTS_OFF,
+    ("", "endpoints"): _CUTS_OFF,
+    ("discovery.k8s.io", "endpointslices"): _CUTS_OFF,
+    ("apps", "replicasets"): _ADOPTS,
+    ("", "replicationcontrollers"): _ADOPTS,
+    ("velero.io", "deletebackuprequests"): _DELETES,
+}
+"""Also with an owner: what a ReplicaSet says of its controller is the agent's own word."""
+_HOST_NAMESPACES: Final = ("hostNetwork", "hostPID", "hostIPC")
+_CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
+
+
+def harmful_kind(situation: Situation) -> Finding | None:
+    """T10, DO12, T24: an autoscaler, a quota, a network policy, an adopter does harm by being there."""
+    review = situation.review
+    if review.gate is not Gate.NAMESPACED or review.subresource:
+        return None
+    why = _HARMFUL[review.resource.group, review.resource.resource]
+    return Finding(Effect.FORBIDDEN, why=why, allowed=_MAY_BE_OPENED, closed=True)
+
+
+def reaching_workload(situation: Situation) -> Finding | None:
+    """T20, DO15: a Pod with its node's files, namespaces or devices, or a claim, reaches others' data."""
+    review = situation.review
+    if review.gate is not Gate.NAMESPACED or not any(
+        _reaches(spec) for spec in pod_specs(review.object or {})
+    ):
+        return None
+    return Finding(
+        Effect.FORBIDDEN,
+        why="would run a workload with access to its node or to a volume claim",
+        allowed=_MAY_BE_OPENED,
+        closed=True,
+    )
+
+
+def unknown_creation(situation: Situation) -> Finding | None:
+    """Refuse a CREATE on a subresource (a binding, ...): none but an eviction has one of ours (V1)."""
+    review = situation.review
+    if not review.subresource or situation.is_eviction or _is_token_request(situation):
+        return None
+    return Finding(Effect.FORBIDDEN, why=f"uses {situation.resource_text}, which no approval covers")
+
+
+def _is_token_request(situation: Situation) -> bool:
+    """Tell whether this asks for a token of a ServiceAccount (AR30), which ``identities`` judges."""
+    return situation.resource_text == "serviceaccounts/token" and not situation.review.resource.group
+
+
+def _reaches(spec: Mapping[str, Any]) -> bool:
+    volumes = (mapping(volume) for volume in sequence(spec.get("volumes")))
+    return (
+        any(spec.get(member) is True for member in _HOST_NAMESPACES)
+        or any("hostPath" in volume or "persistentVolumeClaim" in volume for volume in volumes)
+        or _is_privileged(mapping(spec.get("securityContext")))
+        or any(
+            _is_privileged(mapping(mapping(container).get("securityContext")))
+            for member in _CONTAINERS
+            for container in sequence(spec.get(member))
+        )
+    )
+
+
+def _is_privileged(context: Mapping[str, Any]) -> bool:
+    """Tell whether a security context gives the node: on Windows that is a host process."""
+    return (
+        context.get("privileged") is True or mapping(context.get("windowsOptions")).get("hostProcess") is True
+    )
+
+
+ENTRIES: Final = (
+    Entry(harmful_kind, ("CREATE",), tuple(_HARMFUL)),
+    Entry(reaching_workload, ("CREATE",)),
+    Entry(unknown_creation, ("CREATE",), everywhere=True),
+)
