@@ -20,7 +20,9 @@ from peergate.model.wire import Duration
 __all__ = [
     "AgentSettings",
     "ApprovalSettings",
+    "ChangeRequestSettings",
     "LabelSettings",
+    "LimitSettings",
     "LogSettings",
     "MetricsSettings",
     "Settings",
@@ -57,6 +59,22 @@ class ApprovalSettings(_Section):
     """How long a used approval stays good for the identical change, since one client request may be reviewed
     two or three times; 0 is strictly once, and a conflict retry may then waste an approval. 40 s covers the
     34 s that an API request lives at most."""
+
+
+class ChangeRequestSettings(_Section):
+    """How long filed changes are kept."""
+
+    expire_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=24)
+    """A ChangeRequest that nobody decides ends after this; silence is a no."""
+    delete_after: Duration = timedelta(hours=168)
+    """One that has ended by itself at the latest is cleared away this much later."""
+
+
+class LimitSettings(_Section):
+    """What one requester may take up."""
+
+    open_requests_per_requester: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """Above this, refused changes are not filed (the refusal says ``request=none``); 0 files nothing."""
 
 
 class LabelSettings(_Section):
@@ -122,6 +140,8 @@ class Settings(_Section):
     """The Service in front of the webhook port."""
     agents: AgentSettings = AgentSettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    change_requests: ChangeRequestSettings = ChangeRequestSettings()
+    limits: LimitSettings = LimitSettings()
     labels: LabelSettings = LabelSettings()
     webhook: WebhookSettings = WebhookSettings()
     tls: TlsSettings = TlsSettings()

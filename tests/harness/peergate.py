@@ -191,6 +191,8 @@ class Installation:
         self._document = _merged(
             {
                 "approvals": {"retryWindow": "2s"},
+                # One agent plays in all of a worker's tests.
+                "limits": {"openRequestsPerRequester": 1000},
                 "tls": {"mode": "selfSigned", "names": ["127.0.0.1", "localhost"]},
             },
             settings or {},

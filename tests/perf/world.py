@@ -288,6 +288,8 @@ def _policy(name: str, *, team: str) -> JsonObject:
 def _filed(name: str) -> FiledRequest:
     return FiledRequest(
         change=Digest(hashlib.sha256(name.encode()).hexdigest()),
+        uid=f"uid-of-{name}",
+        requester=Requester(username="system:serviceaccount:agents:bot", uid="uid-of-bot"),
         annotations={},
         rejection=None,
         created=datetime(2026, 11, 23, 12, 0, tzinfo=UTC),

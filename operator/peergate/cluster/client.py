@@ -18,11 +18,11 @@ from kubernetes.aio.client import Configuration
 
 from peergate.cluster.credentials import Connection, load_configuration
 from peergate.cluster.endpoints import Endpoint
-from peergate.cluster.transport import Miss, Transport
+from peergate.cluster.transport import Miss, NotAllowed, Transport
 from peergate.errors import Unavailable
 from peergate.model.names import JsonObject
 
-__all__ = ["METADATA_ONLY", "Client", "Miss", "WatchRefused"]
+__all__ = ["METADATA_ONLY", "Client", "Miss", "NotAllowed", "WatchRefused"]
 
 METADATA_ONLY: Final = "PartialObjectMetadata"
 """Ask for metadata alone: a list of ServiceAccounts is then a fraction of its size."""
@@ -61,13 +61,14 @@ class Client:
         *,
         name: str,
         namespace: str = "",
+        subresource: str = "",
         metadata_only: bool = False,
         deadline: float = 5.0,
     ) -> JsonObject | None:
         """Return one object, ``None`` if it doesn't exist. Errors: Unavailable."""
         found = await self._transport.call(
             "GET",
-            endpoint.path(namespace=namespace, name=name),
+            endpoint.path(namespace=namespace, name=name, subresource=subresource),
             accept=METADATA_ONLY if metadata_only else "",
             deadline=deadline,
         )

@@ -19,10 +19,12 @@ from peergate.cluster.pods import PodFinder
 from peergate.cluster.reflector import Departure, Key, Timing
 from peergate.errors import Unavailable
 from peergate.gate.connections import wanted_pod
+from peergate.gate.filed import FiledRequest
 from peergate.gate.policies import PolicyIndex
 from peergate.gate.principal import unknown_account
-from peergate.gate.snapshot import Account, Snapshot, gate_config
+from peergate.gate.snapshot import Account, Backlog, RequestKey, Snapshot, gate_config
 from peergate.model.approver import ApproverSpec
+from peergate.model.change import Requester
 from peergate.model.review import Review
 from peergate.settings import Settings
 
@@ -94,6 +96,10 @@ class Snapshots:
         """Have ``listener`` called after each new snapshot; it must be quick and must not raise."""
         self._listeners.append(listener)
 
+    def tell_backlog(self, backlog: Backlog) -> None:
+        """Have this and every later snapshot say what was refused here and is not yet seen filed."""
+        self._current = replace(self._current, backlog=backlog)
+
     def snapshot(self) -> Snapshot:
         """Return what is known now, marked with what is stale."""
         stale = self._stale()
@@ -160,6 +166,9 @@ class Snapshots:
             self._departed.popleft()
         kube_system = caches.namespaces.get(_KUBE_SYSTEM)
         base = self._current
+        requests = (
+            MappingProxyType(caches.requests.values()) if self._moved(caches.requests) else base.requests
+        )
         self._current = replace(
             base,
             audience=f"k8s:{kube_system.uid}" if kube_system is not None else "",
@@ -174,8 +183,9 @@ class Snapshots:
                 if self._moved(caches.namespaces)
                 else base.namespaces
             ),
-            requests=(
-                MappingProxyType(caches.requests.values()) if self._moved(caches.requests) else base.requests
+            requests=requests,
+            open_requests=(
+                base.open_requests if requests is base.requests else MappingProxyType(_open_of(requests))
             ),
             stale=self._stale(),
         )
@@ -238,6 +248,15 @@ class Snapshots:
         live = self.caches.namespaces.get(("", namespace))
         seen = (live.value if live is not None else {}, self._current.namespaces.get(namespace, {}))
         return any(labels.get(self._current.config.agents_label) == "true" for labels in seen)
+
+
+def _open_of(requests: Mapping[RequestKey, FiledRequest]) -> dict[Requester, int]:
+    """Return how many requests are open, by requester; overdue ones count until they are marked as ended."""
+    counted: dict[Requester, int] = {}
+    for filed in requests.values():
+        if filed.rejection is None and filed.state in {None, "Pending", "Approved"}:
+            counted[filed.requester] = counted.get(filed.requester, 0) + 1
+    return counted
 
 
 class _OneMore(Mapping[Key, Account]):

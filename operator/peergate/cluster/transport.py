@@ -22,10 +22,11 @@ from peergate.cluster.credentials import Connection, authorization_of, connectio
 from peergate.errors import ConfigError, Unavailable
 from peergate.model.names import JsonObject
 
-__all__ = ["Miss", "Transport"]
+__all__ = ["Miss", "NotAllowed", "Transport"]
 
 _CONNECT_SECONDS: Final = 5.0
 _USER_AGENT: Final = "peergate"
+_NO_RIGHT: Final = 403
 
 
 class Miss(Enum):
@@ -34,6 +35,10 @@ class Miss(Enum):
     ABSENT = 404
     CONFLICT = 409
     """Exists already, or changed since it was read, or another uid."""
+
+
+class NotAllowed(Unavailable):
+    """The API server refused a call for want of rights, or by a policy: repeating it now is no use."""
 
 
 class Transport:
@@ -68,7 +73,7 @@ class Transport:
         """Return the answer's object, or what was met instead of it.
 
         Units: ``deadline`` in seconds, for everything. Errors: Unavailable for whatever is neither a success
-        nor 404 or 409.
+        nor 404 or 409; of it NotAllowed for 403.
         """
         try:
             async with asyncio.timeout(deadline):
@@ -91,7 +96,8 @@ class Transport:
             return Miss(response.status)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the range of success
             shown = data[:512].decode(errors="replace")
-            raise Unavailable(
+            refusal = NotAllowed if response.status == _NO_RIGHT else Unavailable
+            raise refusal(
                 "the API server refused a call", context=f"{method} {path}: {response.status} {shown}"
             )
         try:

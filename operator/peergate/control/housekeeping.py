@@ -15,6 +15,7 @@ from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
 from peergate.control.certificates import CertificateKeeping, Tls
 from peergate.control.configuration import ConfigurationKeeping
+from peergate.control.filing import WORKERS, Filer
 from peergate.control.keeping import Keeper, Pace
 from peergate.control.policies import PolicyStatuses
 from peergate.observe.metrics import Metrics
@@ -23,6 +24,7 @@ from peergate.settings import Settings
 __all__ = ["Housekeeping"]
 
 _SWEEP_PACE: Final = Pace(every=300.0)
+_FILING_PACE: Final = Pace(every=5.0, settle=0.0)
 
 
 class Housekeeping:
@@ -37,13 +39,14 @@ class Housekeeping:
         metrics: Metrics,
         identity: str,
         tls: Tls | None = None,
+        filer: Filer | None = None,
         lease: LeaseTiming | None = None,
         pace: Pace | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet.
 
-        ``tls`` is given where certificates are self-signed; else they are somebody else's task, and so is the
-        CA bundle.
+        ``filer`` files what the replica refused. ``tls`` is given where certificates are self-signed; else
+        they are somebody else's task, and so is the CA bundle.
         """
         self._client = client
         self._settings = settings
@@ -98,6 +101,9 @@ class Housekeeping:
             ),
         )
         self._keep("ledger sweep", self._sweep, pace=_SWEEP_PACE)
+        if filer is not None:
+            for number in range(WORKERS):
+                filer.on_work(self._keep(f"filing {number + 1}", filer.step, pace=_FILING_PACE).wake)
         for keeper in (self._configuration_keeper, *statuses):
             snapshots.subscribe(keeper.wake)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from peergate.approval.change import change_digest
 from peergate.model.change import Change, ObjectRef, Requester
-from peergate.model.changerequest import ChangeRequestSpec, Rejection
+from peergate.model.changerequest import ChangeRequestSpec, Rejection, RequestState
 from peergate.model.names import APPROVAL_KEY_PREFIX, Digest, JsonObject
 from peergate.model.wire import parse_instant
 
 __all__ = ["FiledRequest", "read_filed_request", "recorded_change"]
+
+_OPEN: Final[frozenset[RequestState | None]] = frozenset({None, "Pending", "Approved"})
+_STATES: Final[Mapping[object, RequestState]] = {state: state for state in get_args(RequestState)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,25 @@ class FiledRequest:
 
     change: Digest
     """SHA-256 of the change it records, computed here: the object's name proves nothing."""
+    uid: str
+    requester: Requester
     annotations: Mapping[str, str]
     """Only those with the reserved prefix."""
     rejection: Rejection | None
     created: datetime
     expires: datetime
+    state: RequestState | None = None
+    """As the operator wrote it; says what is open, never what is approved."""
+
+    def is_open(self, *, now: datetime) -> bool:
+        """Tell whether it can be waited for: neither ended nor overdue. A rejection keeps it as it is."""
+        if self.is_rejected(now=now):
+            return True
+        return self.rejection is None and self.state in _OPEN and now < self.expires
+
+    def is_rejected(self, *, now: datetime) -> bool:
+        """Tell whether a peer's no to this very change is in force; it outweighs every approval (V6)."""
+        return self.rejection is not None and now < self.rejection.until
 
 
 def recorded_change(spec: ChangeRequestSpec) -> Change:
@@ -63,9 +80,13 @@ def read_filed_request(document: JsonObject) -> FiledRequest | None:
     metadata: Mapping[str, Any] = document.get("metadata") or {}
     try:
         spec = ChangeRequestSpec.model_validate(document.get("spec"))
-        rejection = (document.get("status") or {}).get("rejection")
+        status: Mapping[str, Any] = document.get("status") or {}
+        rejection = status.get("rejection")
+        change = recorded_change(spec)
         return FiledRequest(
-            change=change_digest(recorded_change(spec)),
+            change=change_digest(change),
+            uid=str(metadata.get("uid") or ""),
+            requester=change.requester,
             annotations={
                 key: value
                 for key, value in (metadata.get("annotations") or {}).items()
@@ -74,6 +95,7 @@ def read_filed_request(document: JsonObject) -> FiledRequest | None:
             rejection=None if rejection is None else Rejection.model_validate(rejection),
             created=parse_instant(metadata.get("creationTimestamp")),
             expires=spec.expires,
+            state=_STATES.get(status.get("state")),
         )
     except (ValidationError, ValueError, AttributeError):
         return None

@@ -6,7 +6,7 @@ field names and values are never quoted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,11 +22,23 @@ from peergate.model.decision import (
     Deny,
     Details,
     Facts,
+    Filing,
     NotCounted,
+    NotFiled,
     State,
 )
 
-__all__ = ["RETRY_LATER", "Refusal", "barred", "refusal", "request_namespace", "unavailable", "would_need"]
+__all__ = [
+    "NAMED_KINDS",
+    "RETRY_LATER",
+    "Refusal",
+    "barred",
+    "refusal",
+    "request_namespace",
+    "unavailable",
+    "verb_of",
+    "would_need",
+]
 
 BOUNDARY: Final = (
     "This is a deliberate external approval boundary, not a fault; other verbs, tools and agent identities "
@@ -40,6 +52,18 @@ RETRY_LATER: Final = (
     "repeat the identical request after a minute; if this persists, a person runs: peergate doctor"
 )
 EVICTION_BOUNDARY: Final = BOUNDARY.replace("not a fault;", "not a fault and not a disruption budget;")
+
+NAMED_KINDS: Final[Mapping[str, str]] = {
+    "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "replicasets": "ReplicaSet",
+    "replicationcontrollers": "ReplicationController",
+    "pods": "Pod",
+    "serviceaccounts": "ServiceAccount",
+    "services": "Service",
+    "nodes": "Node",
+}
+"""The kinds that readers know: a Scale or an Eviction is named by what it belongs to."""
 
 _VERBS: Final = {"DELETE": "delete", "UPDATE": "update", "CREATE": "create", "CONNECT": "connect"}
 _SUBRESOURCE_VERBS: Final = {"eviction": "evict", "scale": "scale", "finalize": "finalize"}
@@ -86,6 +110,9 @@ class Refusal:
     ended: datetime | None = None
     """When that approval ended or was spent."""
     filed: FiledRequest | None = None
+    """The ChangeRequest of this very change, if there is one."""
+    filing: Filing | NotFiled | None = None
+    """Where the change is filed, or is going to be; else nothing can be waited for."""
 
 
 def refusal(parts: Refusal) -> Deny:
@@ -119,6 +146,8 @@ def refusal(parts: Refusal) -> Deny:
             parts.situation, facts=parts.facts, code=parts.code, summary=" ".join(facts), others=others
         ),
         facts=parts.facts,
+        filing=parts.filing if isinstance(parts.filing, Filing) else None,
+        not_filed=None if isinstance(parts.filing, Filing) else parts.filing,
     )
 
 
@@ -195,7 +224,7 @@ def _header(parts: Refusal, state: State) -> str:
 
 def _subject(situation: Situation, *, note: str) -> str:
     review = situation.review
-    verb = _SUBRESOURCE_VERBS.get(review.subresource) or _VERBS.get(review.operation, "change")
+    verb = verb_of(review.operation, subresource=review.subresource)
     metadata = situation.old_metadata or situation.new_metadata
     name = shorten(str(metadata.get("name") or review.name or "-"))
     where = f"{shorten(situation.namespace)}/{name}" if situation.namespace else name
@@ -204,21 +233,15 @@ def _subject(situation: Situation, *, note: str) -> str:
     return f"{verb} {kind} {where}{suffix} by AI agent {shorten(situation.agent.display, limit=127)}"
 
 
+def verb_of(operation: str, *, subresource: str) -> str:
+    """Return the word for what is asked, as users say it."""
+    return _SUBRESOURCE_VERBS.get(subresource) or _VERBS.get(operation, "change")
+
+
 def _kind(situation: Situation) -> str:
-    """Return the kind that readers know: a Scale or an Eviction is named by what it belongs to."""
     review = situation.review
-    known = {
-        "deployments": "Deployment",
-        "statefulsets": "StatefulSet",
-        "replicasets": "ReplicaSet",
-        "replicationcontrollers": "ReplicationController",
-        "pods": "Pod",
-        "serviceaccounts": "ServiceAccount",
-        "services": "Service",
-        "nodes": "Node",
-    }
     if review.subresource:
-        return known.get(review.resource.resource, review.kind.kind)
+        return NAMED_KINDS.get(review.resource.resource, review.kind.kind)
     return review.kind.kind
 
 
@@ -281,8 +304,9 @@ def _rule(parts: Refusal) -> str:
 
 
 def _reference(parts: Refusal) -> str:
-    """Return ``<namespace>/cr-...`` of the filed request, or ``none``: only that can be waited for."""
-    if parts.filed is None or parts.facts.change_id is None:
+    """Return ``<namespace>/cr-...`` of the request that is filed or going to be, or ``none``."""
+    rejected = parts.code is Code.CHANGE_REJECTED
+    if parts.facts.change_id is None or not (rejected or isinstance(parts.filing, Filing)):
         return "none"
     return f"{request_namespace(parts.situation)}/{parts.facts.change_id}"
 
@@ -293,11 +317,11 @@ def request_namespace(situation: Situation) -> str:
 
 
 def _dates(parts: Refusal, *, state: State) -> list[str]:
-    if parts.filed is None or state is State.DRY_RUN:
-        return []
-    if state is State.REJECTED and parts.filed.rejection is not None:
+    if state is State.REJECTED and parts.filed is not None and parts.filed.rejection is not None:
         return [f"by={shorten(parts.filed.rejection.by)}", f"until={_minute(parts.filed.rejection.until)}"]
-    return [f"expires={_minute(parts.filed.expires)}"]
+    if not isinstance(parts.filing, Filing):
+        return []
+    return [f"expires={_minute(parts.filing.expires)}"]
 
 
 def _others(parts: Refusal) -> tuple[NotCounted, ...]:

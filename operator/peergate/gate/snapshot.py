@@ -7,17 +7,22 @@ index) are built when something changes, not when a review arrives.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from peergate.approval.keyring import Keyring
 from peergate.gate.filed import FiledRequest
 from peergate.gate.policies import PolicyIndex
+from peergate.model.change import Requester
 from peergate.model.names import Digest, JsonObject
 from peergate.settings import Settings
 
-__all__ = ["Account", "AgentRules", "GateConfig", "Snapshot", "gate_config"]
+__all__ = ["Account", "AgentRules", "Backlog", "GateConfig", "RequestKey", "Snapshot", "gate_config"]
+
+RequestKey: TypeAlias = tuple[str, str]
+"""Namespace and name of a ChangeRequest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class GateConfig:
     agents_label: str
     protected_label: str
     retry_window: timedelta
+    expire_after: timedelta
+    """After this a ChangeRequest that nobody decides ends."""
+    open_requests: int
+    """Most open ones of one requester."""
 
 
 def gate_config(settings: Settings) -> GateConfig:
@@ -73,11 +82,29 @@ def gate_config(settings: Settings) -> GateConfig:
         agents_label=settings.labels.agents,
         protected_label=settings.labels.protected,
         retry_window=settings.approvals.retry_window,
+        expire_after=settings.change_requests.expire_after,
+        open_requests=settings.limits.open_requests_per_requester,
     )
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What this replica refused lately and has not yet seen filed: what its caches can't know yet."""
+
+    since: Mapping[RequestKey, datetime] = field(default_factory=dict)
+    """When each was first refused here: the hold counts from then until the ChangeRequest is seen."""
+    queued: Collection[RequestKey] = frozenset()
+    """Those that are going to be filed."""
+    of: Mapping[Requester, int] = field(default_factory=dict)
+    """How many of these each requester has."""
+    closed: Collection[tuple[str, str]] = frozenset()
+    """Group and resource (with subresource) of what the operator may not look at, and so can't file."""
+    full: bool = False
+    """No more are taken for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +126,9 @@ class Snapshot:
     """Labels of every namespace."""
     requests: Mapping[tuple[str, str], FiledRequest] = field(default_factory=dict)
     """Filed ChangeRequests, by namespace and name."""
+    open_requests: Mapping[Requester, int] = field(default_factory=dict)
+    """How many of those are open, for each requester."""
+    backlog: Backlog = field(default_factory=Backlog)
     stale: tuple[str, ...] = ()
     """Resources whose cache has not heard from the API server for 60 s; none: current."""
     lookup_failed: bool = False

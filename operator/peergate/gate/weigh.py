@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from peergate.approval.carriers import Collected, collect
@@ -11,6 +11,7 @@ from peergate.approval.change import change_digest, change_id
 from peergate.approval.options import OptionsRefused
 from peergate.approval.verify import Refused, Target, Verified, verify_approval
 from peergate.gate.filed import FiledRequest
+from peergate.gate.filing import filing_of, held_since
 from peergate.gate.findings import Situation
 from peergate.gate.matching import Match
 from peergate.gate.messages import Refusal, barred, refusal, request_namespace, would_need
@@ -18,13 +19,14 @@ from peergate.gate.quorum import quorum_of
 from peergate.gate.shape import mapping, text
 from peergate.gate.tally import Tally, best_of_each, tally_of
 from peergate.model.change import ObjectRef, Requester
-from peergate.model.decision import Allow, Code, Decision, Facts, Hold, NotCounted
+from peergate.model.decision import Allow, Code, Decision, Facts, Filing, Hold, NotCounted
 from peergate.model.names import ChangeId, Digest
-from peergate.model.review import Review
 
 __all__ = ["weigh"]
 
 _HOLD_RETRY_SECONDS: Final = 5
+_HELD: Final = frozenset({Code.APPROVAL_MISSING, Code.QUORUM_NOT_MET})
+"""What a quick peer can still mend while the client waits."""
 
 
 def weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -> Decision:
@@ -55,7 +57,8 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
     name = change_id(digest)
     filed = _filed(situation, digest=digest, name=name)
     carried = _carried(situation, filed=filed)
-    problem = Code.CHANGE_REJECTED if _is_rejected(filed, now=now) else carried.problem
+    rejected = filed is not None and filed.is_rejected(now=now)
+    problem = Code.CHANGE_REJECTED if rejected else carried.problem
     found = () if problem else _verify_all(carried, target=target, match=match, situation=situation, now=now)
     tally = tally_of(
         found,
@@ -72,7 +75,8 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
         not_counted=tally.not_counted,
     )
     if problem:
-        return refusal(Refusal(situation=situation, code=problem, facts=facts, filed=filed))
+        filing = None if rejected else filing_of(situation, facts=facts, filed=filed, now=now)
+        return refusal(Refusal(situation=situation, code=problem, facts=facts, filed=filed, filing=filing))
     return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, now=now)
 
 
@@ -103,11 +107,6 @@ def _target(situation: Situation) -> Target:
         new=review.object if situation.operation == "UPDATE" else None,
         options=situation.delete_options if situation.operation == "DELETE" else None,
     )
-
-
-def _is_rejected(filed: FiledRequest | None, *, now: datetime) -> bool:
-    """Tell whether a peer's no to this very change is in force; it outweighs every approval (V6)."""
-    return filed is not None and filed.rejection is not None and now < filed.rejection.until
 
 
 def _filed(situation: Situation, *, digest: Digest, name: ChangeId) -> FiledRequest | None:
@@ -166,6 +165,7 @@ def _conclude(
         return _admit(match=match, tally=tally, facts=facts)
     short = lacking[0]
     code, furthest = _reported(tally)
+    filing = filing_of(situation, facts=facts, filed=filed, now=now)
     deny = refusal(
         Refusal(
             situation=situation,
@@ -175,10 +175,13 @@ def _conclude(
             furthest=furthest,
             ended=tally.ended,
             filed=filed,
+            filing=filing,
         ),
     )
-    if _is_held(match, filed=filed, code=code, review=situation.review, now=now):
-        return Hold(refusal=deny, retry_after_seconds=_HOLD_RETRY_SECONDS)
+    if isinstance(filing, Filing) and code in _HELD and match.hold:
+        held = held_since(situation, facts=facts, filed=filed, filing=filing, now=now)
+        if held < match.hold:
+            return Hold(refusal=deny, retry_after_seconds=_HOLD_RETRY_SECONDS)
     return deny
 
 
@@ -203,17 +206,3 @@ def _admit(*, match: Match, tally: Tally, facts: Facts) -> Allow:
         return Allow(reason="approved", facts=facts)
     code, _ = _reported(tally)
     return Allow(reason="warn" if warnings else "audit", facts=facts, warnings=warnings, code=code)
-
-
-def _is_held(
-    match: Match,
-    *,
-    filed: FiledRequest | None,
-    code: Code,
-    review: Review,
-    now: datetime,
-) -> bool:
-    """Tell whether the client is to wait; the request's creation starts the hold, for all replicas."""
-    if review.dry_run or filed is None or code not in {Code.APPROVAL_MISSING, Code.QUORUM_NOT_MET}:
-        return False
-    return timedelta(0) < match.hold and now - filed.created < match.hold

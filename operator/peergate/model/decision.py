@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -27,8 +28,10 @@ __all__ = [
     "Deny",
     "Details",
     "Facts",
+    "Filing",
     "Hold",
     "NotCounted",
+    "NotFiled",
     "State",
 ]
 
@@ -254,6 +257,21 @@ class Facts:
 
 _NO_FACTS: Final = Facts()
 
+NotFiled = Literal["limit", "queue", "rights"]
+"""Why a refused change is not filed: its requester has too many open ones, this replica has too much to file,
+the operator may not look at such objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """Where a refused change is filed, or is going to be: what the refusal tells its reader to wait for."""
+
+    namespace: str
+    filed_at: datetime
+    expires: datetime
+    uid: str = ""
+    """Of the open ChangeRequest that says to be about this change; empty where there is none yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allow:
@@ -276,6 +294,10 @@ class Deny:
     details: Details = field(default_factory=Details)
     facts: Facts = _NO_FACTS
     warnings: tuple[str, ...] = ()
+    filing: Filing | None = None
+    """Set where this change is to be filed after the answer."""
+    not_filed: NotFiled | None = None
+    """Set where it would be, but for a limit."""
 
     @property
     def http_code(self) -> int:

@@ -17,12 +17,16 @@ from peergate.model.decision import Facts
 from peergate.model.review import Gate
 from peergate.observe.verdict import Verdict
 
-__all__ = ["ErrorCause", "Metrics"]
+__all__ = ["DropCause", "ErrorCause", "Metrics"]
 
 ErrorCause = Literal["deadline", "body", "snapshot", "ledger", "bug"]
+DropCause = Literal["limit", "queue", "rights", "unverified", "api"]
+"""Why a refused change was not filed: too many open of its requester, too much to file at once, no right to
+look at the object, object or account not as the review showed them, the API server did not take it."""
 
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 _CAUSES: Final[tuple[ErrorCause, ...]] = ("deadline", "body", "snapshot", "ledger", "bug")
+_DROP_CAUSES: Final[tuple[DropCause, ...]] = ("limit", "queue", "rights", "unverified", "api")
 _KEY_TYPES: Final = frozenset({"ed25519", "ecdsa-p256", "rsa-pkcs1-sha256", "rsa-pss-sha256", "ssh"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -76,8 +80,16 @@ class Metrics:
         self._gauge("build_info", "The version that runs.", "version").labels(__version__).set(1)
         # Children of a metric are looked up under a lock; the hot path keeps those it has met.
         self._answered: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
+        self._dropped = Counter(
+            "peergate_filing_dropped_total",
+            "Refused changes that were not filed as ChangeRequests.",
+            ("cause",),
+            registry=self.registry,
+        )
         for cause in _CAUSES:
             self._errors.labels(cause)
+        for drop in _DROP_CAUSES:
+            self._dropped.labels(drop)
 
     def reviewed(self, verdict: Verdict, *, gate: Gate, operation: str, seconds: float) -> None:
         """Count one answered review and the approvals that were checked for it."""
@@ -96,6 +108,10 @@ class Metrics:
     def failed(self, cause: ErrorCause) -> None:
         """Count a review that could not be read or decided."""
         self._errors.labels(cause).inc()
+
+    def filing_dropped(self, cause: DropCause) -> None:
+        """Count a refused change that was not filed."""
+        self._dropped.labels(cause).inc()
 
     def watch_in_flight(self, count: Callable[[], float]) -> None:
         """Ask ``count`` at every scrape how many reviews are in work."""

@@ -92,13 +92,15 @@ class ReviewHandler:
         log: DecisionLog,
         deadline: timedelta,
         max_concurrent: int,
+        accept: After | None = None,
         after: Sequence[After] = (),
         own: Container[str] = frozenset(),
     ) -> None:
         """Keep what answering needs.
 
         ``deadline`` is for a whole review, the wait for its turn included; only what waits for the cluster
-        takes a turn, as everything else is done in one go. ``own`` holds the uids of this
+        takes a turn, as everything else is done in one go. ``accept`` is told of every decision at once, so
+        that the next one can know of it; it only takes note. ``own`` holds the uids of this
         process's self-tests: they are answered like any other, and neither counted nor logged.
         """
         self._judge = judge
@@ -106,6 +108,7 @@ class ReviewHandler:
         self._log = log
         self._deadline = deadline.total_seconds()
         self._turn = asyncio.Semaphore(max_concurrent)
+        self._accept = accept
         self._after = tuple(after)
         self._own = own
         self._report: list[tuple[Review, Decision, float]] = []
@@ -141,6 +144,7 @@ class ReviewHandler:
             self._in_flight -= 1
         answer, decision = self._written(review, decision)
         if uid not in self._own:
+            self._take_note(review, decision)
             self._report.append((review, decision, loop.time() - started))
             if len(self._report) == 1:
                 loop.call_later(_REPORT_SECONDS, self.report)
@@ -163,6 +167,15 @@ class ReviewHandler:
             self._log.flush()
         except OSError:
             self._metrics.failed("bug")
+
+    def _take_note(self, review: Review, decision: Decision) -> None:
+        if self._accept is None:
+            return
+        try:
+            self._accept(review, decision)
+        except Exception:  # noqa: BLE001 - a defect of filing is counted and changes no answer
+            self._metrics.failed("bug")
+            _LOG.exception("could not take note of review %s", review.uid)
 
     def _unreadable(self, problem: str) -> Answer:
         self._metrics.failed("body")

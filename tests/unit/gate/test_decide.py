@@ -29,9 +29,10 @@ from peergate.approval.change import change_id
 from peergate.approval.target import Target
 from peergate.gate.decide import decide, refuse_unavailable
 from peergate.gate.filed import FiledRequest
+from peergate.gate.snapshot import Backlog
 from peergate.model.change import Change, ObjectRef, Requester
 from peergate.model.changerequest import Rejection
-from peergate.model.decision import Allow, Code, Deny, Hold, State
+from peergate.model.decision import Allow, Code, Decision, Deny, Filing, Hold, State
 from peergate.model.names import Digest
 from peergate.model.review import Gate, Review
 
@@ -605,6 +606,8 @@ def filed(subject: Review, **members: Any) -> dict[tuple[str, str], FiledRequest
     request = FiledRequest(
         **{
             "change": digest,
+            "uid": "uid-of-request",
+            "requester": plain.facts.change.requester,
             "annotations": {},
             "rejection": None,
             "created": NOW,
@@ -627,7 +630,7 @@ def test_a_change_request_that_records_another_change_is_no_carrier():
     requests = filed(subject, annotations={f"{SLOT}alice": sign(change_of(subject))}, change=Digest("0" * 64))
     decision = decide(review=subject, snapshot=snapshot(approvers=APPROVERS, requests=requests), now=NOW)
     assert outcome_of(decision) == "ApprovalMissing"
-    assert "request=none" in decision.message
+    assert decision.filing == Filing(namespace="shop", filed_at=NOW, expires=NOW + timedelta(hours=24))
 
 
 def test_a_rejection_outweighs_every_approval_until_it_lapses():
@@ -664,9 +667,25 @@ def test_a_dry_run_is_not_held():
     assert outcome_of(held(timedelta(seconds=1), dry_run=True)) == "ApprovalMissing"
 
 
-def test_what_is_not_filed_is_not_held():
+def first_held(since: timedelta | None, **members: Any) -> Decision:
+    subject = review("DELETE", old=WEB)
     known = snapshot(approvers=APPROVERS, policies=HOLD)
-    assert outcome_of(decide(review=review("DELETE", old=WEB), snapshot=known, now=NOW)) == "ApprovalMissing"
+    key = ("shop", decide(review=subject, snapshot=known, now=NOW).refusal.facts.change_id)
+    backlog = Backlog(**{"since": {} if since is None else {key: NOW - since}, **members})
+    return decide(review=subject, snapshot=dataclasses.replace(known, backlog=backlog), now=NOW)
+
+
+def test_the_first_refusal_is_held_before_it_is_filed():
+    assert isinstance(first_held(None), Hold)
+    assert isinstance(first_held(timedelta(seconds=29)), Hold)
+
+
+def test_a_hold_ends_where_filing_goes_wrong_too():
+    assert outcome_of(first_held(timedelta(seconds=30))) == "ApprovalMissing"
+
+
+def test_what_is_not_going_to_be_filed_is_not_held():
+    assert outcome_of(first_held(None, full=True)) == "ApprovalMissing"
 
 
 def test_an_approval_that_is_spent_does_not_count():

@@ -17,7 +17,7 @@ from peergate.gate.quorum import Quorum
 from peergate.gate.wording import BANNED
 from peergate.model.change import Change, ObjectRef, Requester
 from peergate.model.changerequest import Rejection
-from peergate.model.decision import Cause, Code, Details, Facts, NotCounted
+from peergate.model.decision import Cause, Code, Details, Facts, Filing, NotCounted
 from peergate.model.names import ChangeId, Digest
 from peergate.model.policy import Approvals, Rule
 
@@ -38,11 +38,16 @@ def at(text):
 def filed(rejection=None):
     return FiledRequest(
         change=Digest("0" * 64),
+        uid="uid-of-request",
+        requester=Requester("system:serviceaccount:agents:bot", AGENT_UID),
         annotations={},
         rejection=rejection,
         created=at("2026-11-23T12:00Z"),
         expires=EXPIRES,
     )
+
+
+FILING = Filing(namespace="payments", filed_at=at("2026-11-23T12:00Z"), expires=EXPIRES)
 
 
 def approver(name):
@@ -85,7 +90,7 @@ def refused(subject, code, *, note="", not_counted=(), request=CR, dry_run=False
             dry_run=dry_run,
         )
     )
-    parts = {"quorum": quorum(), "filed": filed(), **parts}
+    parts = {"quorum": quorum(), "filing": FILING, **parts}
     furthest = not_counted[0] if not_counted and code is not Code.QUORUM_NOT_MET else None
     return refusal(
         Refusal(
@@ -128,7 +133,7 @@ GOLDEN = {
 {STEPS}""",
     ),
     "pending, not filed: the peer is told what to run": (
-        refused(("delete", LEDGER), Code.APPROVAL_MISSING, filed=None),
+        refused(("delete", LEDGER), Code.APPROVAL_MISSING, filing="limit"),
         f"""APPROVAL REQUIRED (pending 0/1): delete StatefulSet payments/ledger-db by AI agent ops/sre-bot waits for a peer signature. The object is unchanged.
 {BOUNDARY}
 request=none state=pending code=ApprovalMissing approvals=0/1 rule=prod/0
@@ -137,7 +142,7 @@ Then: peergate -n payments attach -f APPROVAL statefulset/ledger-db
 Then: repeat the identical request once; it is admitted if the approval fits.""",
     ),
     "pending, update, not filed": (
-        refused(("update", API), Code.APPROVAL_MISSING, filed=None),
+        refused(("update", API), Code.APPROVAL_MISSING, filing="rights"),
         f"""APPROVAL REQUIRED (pending 0/1): update Deployment payments/api by AI agent ops/sre-bot waits for a peer signature. The object is unchanged.
 {BOUNDARY}
 request=none state=pending code=ApprovalMissing approvals=0/1 rule=prod/0
@@ -256,7 +261,7 @@ state=unavailable code=KeyringUnavailable
 Next: repeat the identical request after a minute; if this persists, a person runs: peergate doctor""",
     ),
     "dry run": (
-        refused(("delete", LEDGER), Code.APPROVAL_MISSING, dry_run=True, filed=None),
+        refused(("delete", LEDGER), Code.APPROVAL_MISSING, dry_run=True, filing=None),
         f"""APPROVAL REQUIRED (dry run): delete StatefulSet payments/ledger-db by AI agent ops/sre-bot would need 1 peer signature. The object is unchanged.
 {BOUNDARY}
 state=dry-run code=ApprovalMissing approvals=0/1 rule=prod/0
@@ -282,6 +287,7 @@ ALL = {
         )
         if request
         else None,
+        filing=FILING if request else "queue",
         ended=EXPIRES,
     )
     for code in Code
