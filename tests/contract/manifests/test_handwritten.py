@@ -46,7 +46,9 @@ def test_what_is_aggregated_is_only_read() -> None:
         if "peergate.dev/aggregate-to-filing" in document["metadata"].get("labels", {}):
             for rule in document["rules"]:
                 assert rule["verbs"] == ["get"]
-                assert not any("/" in resource for resource in rule["resources"])
+                # A get of pods/exec or nodes/proxy runs commands; one of a Scale reads numbers.
+                named = [resource for resource in rule["resources"] if "/" in resource]
+                assert all(resource.endswith("/scale") for resource in named)
 
 
 def test_every_right_of_the_operator_says_why() -> None:
