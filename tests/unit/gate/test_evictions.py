@@ -14,6 +14,7 @@ from peergate.approval.change import change_id
 from peergate.approval.target import Target
 from peergate.gate.decide import decide
 from peergate.gate.filed import FiledRequest
+from peergate.gate.snapshot import Backlog
 from peergate.model.change import Change, ObjectRef, Requester
 from peergate.model.decision import Allow, Deny
 from peergate.model.review import Kind
@@ -68,6 +69,8 @@ def test_its_change_request_serves_as_well():
     digest = missing.facts.change_digest
     request = FiledRequest(
         change=digest,
+        uid="uid-of-request",
+        requester=missing.facts.change.requester,
         annotations={SLOT: sign(change())},
         rejection=None,
         created=NOW,
@@ -129,7 +132,23 @@ def test_a_pod_that_cannot_be_looked_up_is_not_evicted():
 
 
 def test_its_refusal_says_what_a_peer_runs():
+    name = decided().facts.change_id
     assert decided().message == (
+        "APPROVAL REQUIRED (pending 0/1): evict Pod shop/web-0 by AI agent agents/bot waits for a peer "
+        "signature. The object is unchanged.\n"
+        "This is a deliberate external approval boundary, not a fault and not a disruption budget; other "
+        "verbs, tools and agent identities reach the same review.\n"
+        f"request=shop/{name} state=pending code=ApprovalMissing approvals=0/1 rule=built-in "
+        "expires=2026-11-24T12:00Z\n"
+        f"Wait: kubectl -n shop wait --for=condition=Decided chreq/{name}\n"
+        "Then: repeat the identical request once; it is admitted if approved.\n"
+        f"Why: kubectl -n shop annotate chreq/{name} peergate.dev/reason='...'\n"
+        f"Peer: peergate -n shop show {name}"
+    )
+
+
+def test_its_refusal_says_what_a_peer_runs_where_it_is_not_filed():
+    assert decided(backlog=Backlog(full=True)).message == (
         "APPROVAL REQUIRED (pending 0/1): evict Pod shop/web-0 by AI agent agents/bot waits for a peer "
         "signature. The object is unchanged.\n"
         "This is a deliberate external approval boundary, not a fault and not a disruption budget; other "
