@@ -13,7 +13,7 @@ export PYTHONPATH := operator:.
 
 READY := .venv/.ready
 PYTHON := .venv/bin/python
-TESTED := tests/harness tests/conftest.py
+TESTED := tests/harness tests/tools/supply.py tests/conftest.py operator/image.py
 ARGS ?=
 
 .PHONY: help

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 from tests.tools.chart import chart_files
+from tests.tools.supply import supply_files
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.model.decision import STATE_OF, STATUS_REASON_OF, Code, Deny, State
@@ -47,6 +48,7 @@ def generated_files() -> Mapping[str, str]:
         **_companions(),
         "docs/codes.md": _codes(),
         **chart_files(ROOT),
+        **supply_files(ROOT),
     }
 
 
