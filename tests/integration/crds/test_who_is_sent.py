@@ -119,6 +119,9 @@ def _merge(path: str, body: Mapping[str, Any]) -> Request:
 
 _POD = {"containers": [{"name": "c", "image": "registry.k8s.io/pause:3.10"}]}
 _TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": _POD}
+_OWNER = {"apiVersion": "example.com/v1", "kind": "Unserved", "name": "a", "uid": "a"}
+"""Of a kind that is not served, so that the garbage collector leaves it alone."""
+_OTHER = {**_OWNER, "name": "b", "uid": "b"}
 _ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 CREATE_CONFIGMAP = _create("/api/v1/namespaces/shop/configmaps", "ConfigMap")
 
@@ -182,7 +185,10 @@ def _fill(cluster: Cluster, namespace: str) -> None:
         ),
         _deployment(namespace),
     ):
-        body = {**request.body, "metadata": {**request.body["metadata"], "name": "old"}}
+        metadata = {**request.body["metadata"], "name": "old"}
+        if request.body["kind"] in {"Lease", "Event"}:
+            metadata |= {"ownerReferences": [_OWNER], "finalizers": ["example.com/keep"]}
+        body = {**request.body, "metadata": metadata}
         answer = cluster.admin.request("POST", request.path, body=body)
         assert answer.code == 201, answer.body
 
@@ -291,10 +297,40 @@ WHAT: dict[str, tuple[Request, set[str]]] = {
         _OWN_ONLY,
     ),
     **_everywhere(
-        "updating a Lease",
+        "renewing a Lease",
+        lambda ns: _merge(
+            _group("coordination.k8s.io/v1", ns, "leases", "old"),
+            {"metadata": {"annotations": {"a": "b"}}, "spec": {"holderIdentity": "x"}},
+        ),
+        _OWN_ONLY,
+    ),
+    **_everywhere(
+        "labelling a Lease",
         lambda ns: _merge(
             _group("coordination.k8s.io/v1", ns, "leases", "old"), {"metadata": {"labels": {"a": "b"}}}
         ),
+        _NOWHERE_ELSE,
+    ),
+    **_everywhere(
+        "giving a Lease another owner",
+        lambda ns: _merge(
+            _group("coordination.k8s.io/v1", ns, "leases", "old"), {"metadata": {"ownerReferences": [_OTHER]}}
+        ),
+        _NOWHERE_ELSE,
+    ),
+    **_everywhere(
+        "dropping the owner of an Event",
+        lambda ns: _merge(_core(ns, "events", "old"), {"metadata": {"ownerReferences": None}}),
+        _NOWHERE_ELSE,
+    ),
+    **_everywhere(
+        "dropping the finalizers of an Event",
+        lambda ns: _merge(_core(ns, "events", "old"), {"metadata": {"finalizers": None}}),
+        _NOWHERE_ELSE,
+    ),
+    **_everywhere(
+        "counting an Event",
+        lambda ns: _merge(_core(ns, "events", "old"), {"count": 2}),
         _OWN_ONLY,
     ),
     **_everywhere(
@@ -310,7 +346,7 @@ WHAT: dict[str, tuple[Request, set[str]]] = {
     **_everywhere(
         "updating an Event by events.k8s.io",
         lambda ns: _merge(
-            _group("events.k8s.io/v1", ns, "events", "old"), {"metadata": {"labels": {"a": "b"}}}
+            _group("events.k8s.io/v1", ns, "events", "old"), {"metadata": {"annotations": {"a": "b"}}}
         ),
         _OWN_ONLY,
     ),
