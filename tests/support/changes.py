@@ -224,6 +224,12 @@ class Desk:
             change = dataclasses.replace(change, from_=digests.from_)
         return change
 
+    def eviction(self, path: str, *, options: Mapping[str, Any] | None = None) -> Change:
+        """Return the eviction of the Pod at ``path``, with the ``deleteOptions`` of its body."""
+        pod = self.get(path)
+        ref = dataclasses.replace(_ref(path, pod), subresource="eviction")
+        return self._target(ref, old=pod, options=dict(options or {})).change("k8s-identity/v1")
+
     def update(self, path: str, new: Mapping[str, Any]) -> Change:
         """Return the update of the object at ``path`` to what a dry run answered."""
         old = self.get(path)
