@@ -40,6 +40,10 @@ lint: $(READY) ## check format, rules, types and the direction of imports
 	@MYPYPATH=.:operator .venv/bin/mypy --explicit-package-bases $(TESTED)
 	@.venv/bin/lint-imports
 
+.PHONY: bypass
+bypass: $(READY) programs ## try every way around a gate (KUBECONFIG_AGENT=... KUBECONFIG_ADMIN=..., or a new cluster)
+	@$(PYTHON) -m tests.bypass $(if $(KUBECONFIG_AGENT),--agent $(KUBECONFIG_AGENT)) $(if $(KUBECONFIG_ADMIN),--admin $(KUBECONFIG_ADMIN)) $(ARGS)
+
 .PHONY: bench
 bench: $(READY) programs ## measure latency, throughput and memory
 	@$(PYTHON) -m tests.perf.bench $(ARGS)
