@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from tests.harness.clients import Client, Reply
 from tests.harness.namespaces import fresh_namespace
 from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
-from tests.support.changes import BACKGROUND, path_of, reported
+from tests.support.changes import BACKGROUND, id_of, path_of, reported, sign, slots
 from tests.support.world import MERGE, victim, world
+
+from peergate.model.wire import format_instant
 
 BARRED = (403, "NotApprovable")
 RBAC = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
@@ -235,3 +239,46 @@ def test_an_old_token_of_an_agent_is_no_way_in_after_a_restart():
                 break
         assert here.admin.request("GET", path).code == 200
         assert (refused.code, reported(refused)) == (403, "RequesterUnverified")
+
+
+# --- a peer's no to a deletion, asked again with a second more --------------------------------------------
+
+
+def test_a_rejection_is_not_evaded_by_another_grace(desk, crew, alice, agent, namespace, cluster):
+    name = f"bob-{secrets.token_hex(4)}"
+    bob = crew.register(name, kubernetesUsernames=[name])
+    pod = path_of("pods", "victim", namespace=namespace)
+    spec = {
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "c", "image": "example.invalid/none:1"}],
+        "nodeName": "node-that-is-not-there",
+    }
+    desk.create(pod, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "victim"}, "spec": spec})
+    asked = desk.deletion(pod)
+    any_grace = replace(asked, options={**BACKGROUND, "minGracePeriodSeconds": 0})
+    assert agent.request("DELETE", pod, body=BACKGROUND).code == 403
+    request = path_of("changerequests", id_of(asked), namespace=namespace, api="peergate.dev/v1alpha1")
+    wait_until("it is filed", lambda: desk.there(request))
+    now = datetime.now(UTC).replace(microsecond=0)
+    no = {
+        "by": bob.identity,
+        "reason": "not now",
+        "at": format_instant(now),
+        "until": format_instant(now + timedelta(hours=1)),
+    }
+    rejecter = cluster.client(cluster.kubeconfig_for_user(name, groups=("system:masters",)))
+    said = rejecter.request(
+        "PATCH", f"{request}/status", body={"status": {"rejection": no}}, content_type=MERGE
+    )
+    assert said.code == 200, said.body
+    desk.attach(pod, slots(sign(any_grace, by=alice)))
+    dry = {**BACKGROUND, "dryRun": ["All"]}
+    wait_until(
+        "the gate knows the no",
+        lambda: reported(agent.request("DELETE", pod, body=dry)) == "ChangeRejected",
+    )
+    before = desk.get(pod)
+    for grace in (0, 29, 31, 3600):
+        refused = agent.request("DELETE", pod, body={**BACKGROUND, "gracePeriodSeconds": grace})
+        assert (refused.code, reported(refused)) == (403, "ChangeRejected"), refused.body
+    assert desk.get(pod) == before

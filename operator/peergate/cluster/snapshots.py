@@ -22,6 +22,7 @@ from peergate.gate.connections import wanted_pod
 from peergate.gate.filed import FiledRequest
 from peergate.gate.policies import PolicyIndex
 from peergate.gate.principal import unknown_account
+from peergate.gate.rejected import rejections_by_object
 from peergate.gate.snapshot import Account, Backlog, RequestKey, Snapshot, gate_config
 from peergate.model.approver import ApproverSpec
 from peergate.model.change import Requester
@@ -184,6 +185,11 @@ class Snapshots:
                 else base.namespaces
             ),
             requests=requests,
+            rejections=(
+                base.rejections
+                if requests is base.requests
+                else rejections_by_object(requests, namespace=base.config.namespace)
+            ),
             open_requests=(
                 base.open_requests if requests is base.requests else MappingProxyType(_open_of(requests))
             ),

@@ -36,6 +36,8 @@ class FiledRequest:
     expires: datetime
     state: RequestState | None = None
     """As the operator wrote it; says what is open, never what is approved."""
+    rejected: Change | None = None
+    """The change it records, kept where it is rejected: that covers more than the very change."""
 
     def is_open(self, *, now: datetime) -> bool:
         """Tell whether it can be waited for: neither ended nor overdue. A rejection keeps it as it is."""
@@ -96,6 +98,7 @@ def read_filed_request(document: JsonObject) -> FiledRequest | None:
             created=parse_instant(metadata.get("creationTimestamp")),
             expires=spec.expires,
             state=_STATES.get(status.get("state")),
+            rejected=None if rejection is None else change,
         )
     except (ValidationError, ValueError, AttributeError):
         return None

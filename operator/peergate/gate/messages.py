@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from peergate.approval.change import change_id
 from peergate.gate.filed import FiledRequest
 from peergate.gate.findings import Situation
 from peergate.gate.quorum import Quorum
@@ -305,8 +306,10 @@ def _rule(parts: Refusal) -> str:
 
 def _reference(parts: Refusal) -> str:
     """Return ``<namespace>/cr-...`` of the request that is filed or going to be, or ``none``."""
-    rejected = parts.code is Code.CHANGE_REJECTED
-    if parts.facts.change_id is None or not (rejected or isinstance(parts.filing, Filing)):
+    if parts.code is Code.CHANGE_REJECTED and parts.filed is not None:
+        # Of the change that was rejected, which may be another one than this (V6).
+        return f"{request_namespace(parts.situation)}/{change_id(parts.filed.change)}"
+    if parts.facts.change_id is None or not isinstance(parts.filing, Filing):
         return "none"
     return f"{request_namespace(parts.situation)}/{parts.facts.change_id}"
 

@@ -126,6 +126,8 @@ class Snapshot:
     """Labels of every namespace."""
     requests: Mapping[tuple[str, str], FiledRequest] = field(default_factory=dict)
     """Filed ChangeRequests, by namespace and name."""
+    rejections: Mapping[str, tuple[FiledRequest, ...]] = field(default_factory=dict)
+    """Those of them that are rejected, by the uid of their object."""
     open_requests: Mapping[Requester, int] = field(default_factory=dict)
     """How many of those are open, for each requester."""
     backlog: Backlog = field(default_factory=Backlog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,9 +17,10 @@ from peergate.gate.findings import Situation
 from peergate.gate.matching import Match
 from peergate.gate.messages import Refusal, barred, refusal, request_namespace, would_need
 from peergate.gate.quorum import quorum_of
+from peergate.gate.rejected import rejection_of, without_leeway
 from peergate.gate.shape import mapping, text
 from peergate.gate.tally import Tally, best_of_each, tally_of
-from peergate.model.change import ObjectRef, Requester
+from peergate.model.change import Change, ObjectRef, Requester
 from peergate.model.decision import Allow, Code, Decision, Facts, Filing, Hold, NotCounted
 from peergate.model.names import ChangeId, Digest
 
@@ -57,9 +59,11 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
     name = change_id(digest)
     filed = _filed(situation, digest=digest, name=name)
     carried = _carried(situation, filed=filed)
-    rejected = filed is not None and filed.is_rejected(now=now)
-    problem = Code.CHANGE_REJECTED if rejected else carried.problem
+    rejections = situation.snapshot.rejections.get(change.object.uid, ())
+    rejection = _rejection(change, filed=filed, among=rejections, now=now)
+    problem = Code.CHANGE_REJECTED if rejection else carried.problem
     found = () if problem else _verify_all(carried, target=target, match=match, situation=situation, now=now)
+    found, akin = without_leeway(found, change=change, among=rejections, now=now)
     tally = tally_of(
         found,
         rules=match.enforced or match.watched,
@@ -75,9 +79,19 @@ def _weigh(situation: Situation, *, match: Match, facts: Facts, now: datetime) -
         not_counted=tally.not_counted,
     )
     if problem:
-        filing = None if rejected else filing_of(situation, facts=facts, filed=filed, now=now)
+        filing = None if rejection else filing_of(situation, facts=facts, filed=filed, now=now)
+        filed = rejection or filed
         return refusal(Refusal(situation=situation, code=problem, facts=facts, filed=filed, filing=filing))
-    return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, now=now)
+    return _conclude(situation, match=match, tally=tally, facts=facts, filed=filed, akin=akin, now=now)
+
+
+def _rejection(
+    change: Change, *, filed: FiledRequest | None, among: Sequence[FiledRequest], now: datetime
+) -> FiledRequest | None:
+    """Return the rejection in force that covers this change (V6): its own, else a neighbour's."""
+    if filed is not None and filed.is_rejected(now=now):
+        return filed
+    return rejection_of(change, among=among, now=now)
 
 
 def _object_ref(situation: Situation) -> ObjectRef:
@@ -156,6 +170,7 @@ def _conclude(
     tally: Tally,
     facts: Facts,
     filed: FiledRequest | None,
+    akin: FiledRequest | None,
     now: datetime,
 ) -> Decision:
     """Return the verdict from what counts (V25): every enforced rule, or a warning for the others."""
@@ -166,6 +181,8 @@ def _conclude(
     short = lacking[0]
     code, furthest = _reported(tally)
     filing = filing_of(situation, facts=facts, filed=filed, now=now)
+    if code is Code.CHANGE_REJECTED:
+        filed, filing = akin, None
     deny = refusal(
         Refusal(
             situation=situation,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.gate import AGENT_UID, AUDIENCE, review, snapshot, thing
 
+from peergate.approval.change import change_id
 from peergate.approval.keyring import RegisteredApprover
 from peergate.gate.filed import FiledRequest
 from peergate.gate.findings import Situation
@@ -189,7 +190,7 @@ request=peergate-system/cr-hbzkqvmtwxcdfgjnprst state=quorum code=QuorumNotMet a
         ),
         f"""APPROVAL REJECTED: delete StatefulSet payments/ledger-db by AI agent ops/sre-bot was rejected by alice: 'take a volume snapshot first, then ask again'. The object is unchanged.
 {BOUNDARY}
-{HEAD} state=rejected code=ChangeRejected by=alice until=2026-11-24T12:00Z
+request=payments/{change_id(Digest("0" * 64))} state=rejected code=ChangeRejected by=alice until=2026-11-24T12:00Z
 Next: the identical request stays rejected until then and notifies nobody; a different change is a new request.""",
     ),
     "expired": (
