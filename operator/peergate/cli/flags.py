@@ -28,6 +28,8 @@ class Globals:
     kubeconfig: str | None = None
     as_user: str | None = None
     as_groups: tuple[str, ...] = ()
+    as_uid: str = ""
+    """No flag: what a probe as an account needs, beside its name and groups (kubernetes-facts.md I3)."""
     request_timeout: timedelta = timedelta(seconds=30)
     verbosity: int = 0
     """1: HTTP calls; 4: stack traces."""

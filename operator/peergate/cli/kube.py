@@ -50,6 +50,8 @@ class Cluster:
         self.namespace = namespace
         """The flag's, else the context's, else ``default``."""
         self.namespace_given = bool(out.flags.namespace)
+        self.date = ""
+        """When the server sent its last answer, by its own clock, as HTTP writes it."""
 
     @property
     def server(self) -> str:
@@ -96,6 +98,12 @@ class Cluster:
         """Return the object as patched; errors as ``get``."""
         return self._call("PATCH", path, body=body, content_type=kind, query=query)
 
+    def delete(self, path: str, options: JsonObject, *, dry_run: bool = False) -> JsonObject:
+        """Return what the server answers to a deletion with these DeleteOptions; errors as ``get``."""
+        # In the body, because the API server reads no query where there is one.
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        return self._call("DELETE", path, body={**body, "dryRun": ["All"]} if dry_run else body)
+
     def _call(
         self,
         method: str,
@@ -120,6 +128,8 @@ class Cluster:
             headers.add("Impersonate-User", flags.as_user)
         for group in flags.as_groups:
             headers.add("Impersonate-Group", group)
+        if flags.as_uid:
+            headers.add("Impersonate-Uid", flags.as_uid)
         started = time.monotonic()
         try:
             response = self._api.rest_client.pool_manager.request(
@@ -135,6 +145,7 @@ class Cluster:
                 f"no answer from the cluster; can't reach {self.server}; check --context and the network",
                 context=str(error),
             ) from error
+        self.date = response.headers.get("Date", "")
         spent = (time.monotonic() - started) * 1000
         self._out.trace(f"{method} {path} {response.status} in {spent:.0f} ms")
         for warning in response.headers.getlist("Warning"):

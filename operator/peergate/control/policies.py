@@ -4,80 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from peergate.approval.keyring import Keyring, RegisteredApprover
+from peergate.approval.keyring import Keyring
 from peergate.cluster.caches import PolicyRecord
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import POLICIES
 from peergate.cluster.snapshots import Snapshots
-from peergate.control.status import Finding, conditions_of, short_list, write_status
-from peergate.gate.policies import CompiledPolicy, CompiledRule
+from peergate.control.status import Finding, conditions_of, write_status
+from peergate.gate.census import Census, short_list
+from peergate.gate.policies import CompiledPolicy
 from peergate.gate.selectors import Labels, matches
 from peergate.gate.snapshot import Snapshot
 from peergate.model.names import JsonObject
 from peergate.model.policy import LabelSelector
 from peergate.observe.metrics import Metrics
 
-__all__ = ["Census", "PolicyStatuses", "policy_findings", "policy_status"]
+__all__ = ["PolicyStatuses", "policy_findings", "policy_status"]
 
 _NAMESPACES_MOST: Final = 10_000
 _LOOK_AGAIN: Final = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class _Eligible:
-    approvers: int
-    humans: int
-    owners: int
-
-
-class Census:
-    """How many approvers there are of each sort; counted once for all policies."""
-
-    def __init__(self, keyring: Keyring, *, now: datetime) -> None:
-        self._keyring = keyring
-        self._now = now
-        self._counted: dict[tuple[tuple[str, ...], bool], _Eligible] = {}
-
-    def shortage(self, rule: CompiledRule) -> str:
-        """Return in words why nobody can satisfy a rule with the approvers there are; empty if they can.
-
-        Source: approval-format.md §8, with every eligible approver signing. Does not look at who requests:
-        an approver who is the requester, or an agent of the same owner, may still be one too few.
-        """
-        wanted = rule.rule.approvals
-        there = self._eligible(wanted.from_groups, hardware=wanted.hardware_keys)
-        whose = f" in {short_list(wanted.from_groups)}" if wanted.from_groups else ""
-        whose += " with a hardware key" if wanted.hardware_keys else ""
-        if there.approvers < wanted.required:
-            return f"Rule {rule.name} needs {wanted.required} approvers{whose}; there are {there.approvers}."
-        if there.humans < wanted.min_humans:
-            return f"Rule {rule.name} needs {wanted.min_humans} humans{whose}; there are {there.humans}."
-        if wanted.distinct_owners and there.owners < wanted.required:
-            return (
-                f"Rule {rule.name} needs approvers{whose} of {wanted.required} owners;"
-                f" there are {there.owners}."
-            )
-        return ""
-
-    def _eligible(self, groups: tuple[str, ...], *, hardware: bool) -> _Eligible:
-        found = self._counted.get((groups, hardware))
-        if found is None:
-            able = [
-                approver
-                for approver in self._keyring.approvers.values()
-                if _can_sign(approver, hardware=hardware, now=self._now)
-                and (not groups or not approver.groups.isdisjoint(groups))
-            ]
-            found = self._counted[groups, hardware] = _Eligible(
-                approvers=len(able),
-                humans=sum(approver.class_ == "human" for approver in able),
-                owners=len({approver.owner for approver in able}),
-            )
-        return found
 
 
 def policy_findings(
@@ -191,15 +138,6 @@ class PolicyStatuses:
         self._metrics.policies(ready)
         self._basis, self._looked_at, self._keyring = basis, now, snapshot.keyring
         return wrote
-
-
-def _can_sign(approver: RegisteredApprover, *, hardware: bool, now: datetime) -> bool:
-    return not approver.disabled and any(
-        not key.record.disabled
-        and (key.record.not_after is None or now < key.record.not_after)
-        and (not hardware or key.public.is_hardware)
-        for key in approver.keys
-    )
 
 
 def _selected_by_name(

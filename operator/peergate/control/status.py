@@ -14,12 +14,11 @@ from peergate.cluster.endpoints import Endpoint
 from peergate.model.names import JsonObject
 from peergate.model.wire import format_instant
 
-__all__ = ["Finding", "conditions_of", "short_list", "write_status"]
+__all__ = ["Finding", "conditions_of", "write_status"]
 
 _log = logging.getLogger(__name__)
 
 _MESSAGE_MOST: Final = 4096
-_NAMED_MOST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,6 @@ def conditions_of(findings: Iterable[Finding], *, seen: StatusSeen, now: datetim
         }
         for finding in findings
     ]
-
-
-def short_list(names: Iterable[str]) -> str:
-    """Return ``a, b and 3 more``: sorted, at most ten named."""
-    ordered = sorted(names)
-    shown = ", ".join(ordered[:_NAMED_MOST])
-    rest = len(ordered) - _NAMED_MOST
-    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 async def write_status(

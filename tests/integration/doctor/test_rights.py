@@ -45,12 +45,17 @@ def _grant(ward, bot, rules, *, kind="ClusterRole", others=()):
     )
 
 
+def _findings(ward, bot):
+    """Return what is said about one agent, asked about in its own namespace and cluster-wide."""
+    return ward.findings("-n", bot[0], "--no-canary", about="/".join(bot))
+
+
 def _levels(findings):
     return {(finding["check"], finding["level"]) for finding in findings}
 
 
 def test_an_agent_with_the_rights_of_an_operator_has_doors(ward):
-    found = ward.findings(about=ward.agent)
+    found = ward.findings("-n", "default", "--no-canary", about=ward.agent)
     assert {("SAR7", "fail"), ("SAR10", "fail"), ("SAR5", "warn"), ("SAR16", "warn")} <= _levels(found)
     assert all(
         "ClusterRoleBinding operator-level-agents-demo-agent -> ClusterRole operator-level"
@@ -66,14 +71,14 @@ def test_an_agent_of_agent_create_has_none(ward, place, tmp_path):
         *("--kubeconfig-out", str(tmp_path / "kubeconfig")),
     )
     assert done.status == 0, done.err
-    found = [one for one in ward.findings(about=f"{place}/least") if one["theme"] == "rights"]
+    found = [one for one in _findings(ward, (place, "least")) if one["theme"] == "rights"]
     assert found
     assert {finding["level"] for finding in found} == {"ok"}
 
 
 def test_a_right_in_one_protected_namespace_is_found(ward, bot):
     _grant(ward, bot, [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}], kind="Role")
-    [finding] = [one for one in ward.findings(about="/".join(bot)) if one["check"] == "SAR7"]
+    [finding] = [one for one in _findings(ward, bot) if one["check"] == "SAR7"]
     assert finding["what"] == f"{bot[0]}/{bot[1]} may read Secrets in {bot[0]}: list secrets."
 
 
@@ -84,16 +89,21 @@ def test_constrained_impersonation_is_found_when_both_halves_are_there(ward, bot
         "verbs": ["impersonate:user-info"],
     }
     _grant(ward, bot, [half])
-    assert ("SAR3", "warn") in _levels(ward.findings(about="/".join(bot)))
+    assert ("SAR3", "warn") in _levels(_findings(ward, bot))
     other = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["impersonate-on:user-info:delete"]}
     _grant(ward, bot, [half, other])
-    assert {("SAR3", "fail"), ("SAR4", "fail")} <= _levels(ward.findings(about="/".join(bot)))
+    assert {("SAR3", "fail"), ("SAR4", "fail")} <= _levels(_findings(ward, bot))
 
 
 def test_any_identity_can_be_looked_at(ward):
     name = f"carol-{secrets.token_hex(3)}"
-    assert {finding["check"] for finding in ward.findings("--as", name, about=f"user {name}")} == set()
-    found = ward.findings("--as", name, "--as-group", "system:masters", about=f"user {name}")
+    assert {
+        finding["check"]
+        for finding in ward.findings("-n", "default", "--no-canary", "--as", name, about=f"user {name}")
+    } == set()
+    found = ward.findings(
+        "-n", "default", "--no-canary", "--as", name, "--as-group", "system:masters", about=f"user {name}"
+    )
     assert {finding["check"] for finding in found} == {"everything"}
     assert found[0]["givenBy"] == [
         "ClusterRoleBinding cluster-admin -> ClusterRole cluster-admin",
@@ -103,9 +113,8 @@ def test_any_identity_can_be_looked_at(ward):
 def test_what_fix_prints_is_accepted_and_closes_the_doors(ward, bot):
     person = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
     _grant(ward, bot, [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}], others=[person])
-    display = "/".join(bot)
-    assert _levels(ward.findings(about=display)) == {("everything", "fail")}
-    done = ward.run("doctor", "--fix")
+    assert _levels(_findings(ward, bot)) == {("everything", "fail")}
+    done = ward.run("doctor", "-n", bot[0], "--no-canary", "--fix")
     assert done.status == 3
     assert ward.cluster.admin.kubectl("apply", "--dry-run=server", "-f", "-", input=done.out).must()
     # Of all that it prints only what is about this agent, as a person who reads it may choose.
@@ -116,7 +125,7 @@ def test_what_fix_prints_is_accepted_and_closes_the_doors(ward, bot):
     ]
     assert len(mine) == 3
     ward.cluster.admin.kubectl("apply", "-f", "-", input=mine).must()
-    after = ward.findings(about=display)
+    after = _findings(ward, bot)
     assert {finding["level"] for finding in after} == {"ok"}
     can = ward.cluster.admin.kubectl(
         "auth", "can-i", "delete", "validatingwebhookconfigurations", "--as=alice"
@@ -125,5 +134,5 @@ def test_what_fix_prints_is_accepted_and_closes_the_doors(ward, bot):
 
 
 def test_the_number_of_questions_is_bounded(ward):
-    [finding] = ward.findings("--max-reviews", "40", check="partial")
+    [finding] = ward.findings("--no-canary", "--max-reviews", "40", check="partial")
     assert "were not asked" in finding["what"]

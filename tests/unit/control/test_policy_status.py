@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import pytest
 from tests.support.approvals import approver, make_key
 from tests.support.gate import NOW, policy, snapshot
 
 from peergate.approval.keyring import build_keyring
 from peergate.cluster.caches import read_policy
-from peergate.control.policies import Census, policy_findings, policy_status
+from peergate.control.policies import policy_findings, policy_status
+from peergate.gate.census import Census
 from peergate.gate.policies import compile_policy
 
 SSH, SK = make_key("ssh-ed25519", "one"), make_key("sk-ed25519", "two")
@@ -23,59 +21,7 @@ PEOPLE = {
         make_key("ssh-ed25519", "robot"),
         **{"class": "agent", "owner": "team-c", "kubernetesUsernames": ["system:serviceaccount:a:r"]},
     ),
-    "gone": approver("gone@example.com", make_key("ssh-ed25519", "gone"), owner="team-d", disabled=True),
-    "late": approver(
-        "late@example.com",
-        {
-            **make_key("ssh-ed25519", "late").record().model_dump(by_alias=True),
-            "notAfter": "2026-01-01T00:00:00Z",
-        },
-        owner="team-e",
-    ),
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    short: str
-    approvals: dict = field(default_factory=dict)
-    who: tuple[str, ...] = tuple(PEOPLE)
-
-
-CASES = {
-    "one human of one is there": Case(short=""),
-    "nobody is there": Case(short="Rule p/0 needs 1 approvers; there are 0.", who=()),
-    "a disabled approver does not count": Case(
-        short="Rule p/0 needs 1 approvers; there are 0.", who=("gone",)
-    ),
-    "an expired key does not count": Case(short="Rule p/0 needs 1 approvers; there are 0.", who=("late",)),
-    "an agent is no human": Case(short="Rule p/0 needs 1 humans; there are 0.", who=("robot",)),
-    "an agent will do where no human is asked for": Case(
-        short="", approvals={"minHumans": 0}, who=("robot",)
-    ),
-    "only one in the group": Case(
-        short="Rule p/0 needs 2 approvers in sre; there are 1.",
-        approvals={"required": 2, "fromGroups": ["sre"]},
-    ),
-    "four approvers answer to three owners": Case(
-        short="Rule p/0 needs approvers of 4 owners; there are 3.", approvals={"required": 4}
-    ),
-    "owners may be shared where the rule says so": Case(
-        short="", approvals={"required": 4, "distinctOwners": False}
-    ),
-    "one hardware key is not two": Case(
-        short="Rule p/0 needs 2 approvers with a hardware key; there are 1.",
-        approvals={"required": 2, "hardwareKeys": True},
-    ),
-}
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_rule_is_satisfiable_or_says_what_is_short(case):
-    census = Census(build_keyring({name: PEOPLE[name] for name in case.who}), now=NOW)
-    compiled = compile_policy(policy("p", rules=[{"approvals": case.approvals}]))
-    assert not compiled.problem
-    assert census.shortage(compiled.rules[0]) == case.short
 
 
 NAMESPACES = {

@@ -1,5 +1,5 @@
 """``peergate doctor``: what leads round the gate, and what is wrong with the installation.
 
-Reading (``reading``, ``asking``) and judging are apart: every check is a pure function from what
+Reading (``cluster``, ``asking``, ``canary``) and judging are apart: every check is a pure function from what
 was read to findings.
 """

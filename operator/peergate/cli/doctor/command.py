@@ -23,6 +23,7 @@ __all__ = ["doctor"]
 )
 @click.option("--fix", is_flag=True, help="Print manifests that mend; apply nothing.")
 @click.option("--every", is_flag=True, help="Take no two agents or namespaces for alike.")
+@click.option("--no-canary", is_flag=True, help="Send no dry-run deletion as the agents.")
 @click.option(
     "--max-reviews",
     type=click.IntRange(min=1),
@@ -45,6 +46,7 @@ def doctor(  # noqa: PLR0917 - click passes every option by name
     config: Path | None,
     fix: bool,  # noqa: FBT001 - as above
     every: bool,  # noqa: FBT001 - as above
+    no_canary: bool,  # noqa: FBT001 - as above
     max_reviews: int,
     deadline: timedelta,
     output: str | None,
@@ -69,6 +71,7 @@ def doctor(  # noqa: PLR0917 - click passes every option by name
             config=config,
             fix=fix,
             every=every,
+            canary=not no_canary,
             max_reviews=max_reviews,
             seconds=deadline.total_seconds(),
             output=output,

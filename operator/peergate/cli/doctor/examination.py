@@ -5,28 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from peergate.approval.keyring import build_keyring
 from peergate.cli.doctor.agents import Known, agents_of, asked_identity
-from peergate.cli.doctor.asking import Asker
+from peergate.cli.doctor.asking import Asker, Question
+from peergate.cli.doctor.canary import canary_findings, probe, probes_for
+from peergate.cli.doctor.cluster import read_cluster
 from peergate.cli.doctor.finding import Finding, Level, Theme, ordered, warn
 from peergate.cli.doctor.fixing import Fix, rights_fixes
-from peergate.cli.doctor.installed import CONFIGURATIONS, find_configuration, find_settings
+from peergate.cli.doctor.gate import companion_findings, condition_findings, configuration_findings
+from peergate.cli.doctor.others import aggregated_findings, mutating_findings
+from peergate.cli.doctor.people import approver_findings, owner_findings, policy_findings
+from peergate.cli.doctor.reach import (
+    RESIDUAL,
+    decider_findings,
+    default_findings,
+    look_alike_findings,
+    pod_security_findings,
+    protection_findings,
+    tag_findings,
+)
 from peergate.cli.doctor.reading import Reader
 from peergate.cli.doctor.rights import closable, judge_rights
 from peergate.cli.doctor.screen import Progress, document_of, manifests_of, summary_of, table_of
-from peergate.cli.doctor.seen import Seen, read_accounts, read_namespaces, read_rbac
-from peergate.cli.doctor.survey import survey
+from peergate.cli.doctor.seen import Seen
+from peergate.cli.doctor.service import (
+    certificate_findings,
+    clock_findings,
+    leader_findings,
+    replica_findings,
+)
+from peergate.cli.doctor.survey import Survey, survey
 from peergate.cli.kube import connect
 from peergate.cli.output import Output
 from peergate.cli.text import plural
-from peergate.errors import CommandError
-from peergate.gate.policies import PolicyIndex
-from peergate.gate.snapshot import Snapshot, gate_config
-from peergate.settings import Settings
+from peergate.gate.access import Right
+from peergate.gate.doors import EVERYTHING
+from peergate.model.names import JsonObject
 
 __all__ = ["Examination", "examine"]
 
@@ -41,6 +57,7 @@ class Examination:
     config: Path | None
     fix: bool
     every: bool
+    canary: bool
     max_reviews: int
     seconds: float
     output: str | None
@@ -55,67 +72,110 @@ def examine(out: Output, *, examination: Examination) -> int:
     asked = (out.flags.as_user, out.flags.as_groups)
     out.flags.as_user, out.flags.as_groups = None, ()
     progress = Progress()
-    cluster = connect(out)
-    reader = Reader(cluster)
-    progress("reading")
-    seen = _read(reader, config=examination.config)
-    agents = agents_of(seen.snapshot, rbac=seen.rbac)
-    extra = asked_identity(*asked, snapshot=seen.snapshot)
-    if extra is not None:
-        agents = [*(one for one in agents if one.subject.username != extra.subject.username), extra]
-    asker = Asker(
-        cluster,
-        most=examination.max_reviews,
-        seconds=examination.seconds,
-        progress=lambda done, planned: progress(f"access reviews: {done} of {planned}"),
+    try:
+        cluster = connect(out)
+        progress("reading the cluster")
+        seen = read_cluster(Reader(cluster), config=examination.config)
+        agents = agents_of(seen.snapshot, rbac=seen.rbac)
+        extra = asked_identity(*asked, snapshot=seen.snapshot)
+        if extra is not None:
+            agents = [*(one for one in agents if one.subject.username != extra.subject.username), extra]
+        asker = Asker(
+            cluster,
+            most=examination.max_reviews,
+            seconds=examination.seconds,
+            progress=lambda done, planned: progress(f"access reviews: {done} of {planned}"),
+        )
+        found = survey(
+            agents,
+            namespaces=[cluster.namespace] if cluster.namespace_given else _places(seen),
+            rbac=seen.rbac,
+            every=examination.every,
+            ask=asker.ask,
+        )
+        findings = [
+            *judge_rights(found, rbac=seen.rbac, unasked=asker.unasked),
+            *_installation(seen, agents=agents, found=found),
+        ]
+        if examination.canary:
+            progress("dry-run deletions as the agents")
+            findings += _canary(out, seen=seen, agents=agents, found=found, asker=asker)
+    finally:
+        progress.clear()
+    findings = ordered(findings)
+    closing = closable(found)
+    fixes = rights_fixes(seen.rbac, agents=agents, closing=closing) if seen.rbac else []
+    _show(
+        out,
+        findings=findings,
+        fixes=[*fixes, *_other_fixes(findings, taken=fixes)],
+        examination=examination,
+        seen=seen,
+        agents=agents,
     )
-    found = survey(
-        agents,
-        namespaces=[cluster.namespace] if cluster.namespace_given else _places(seen),
-        rbac=seen.rbac,
-        every=examination.every,
-        ask=asker.ask,
-    )
-    findings = judge_rights(found, rbac=seen.rbac, unasked=asker.unasked)
-    findings += _unread(seen)
-    progress.clear()
-    fixes = rights_fixes(seen.rbac, agents=agents, closing=closable(found)) if seen.rbac else []
-    _show(out, findings=ordered(findings), fixes=fixes, examination=examination, seen=seen, agents=agents)
     return _FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
 
 
-def _read(reader: Reader, *, config: Path | None) -> Seen:
-    configurations = reader.all(CONFIGURATIONS)
-    live = find_configuration(configurations or (), name=Settings().webhook.configuration)
-    settings, where = find_settings(reader, file=config, configuration=live)
-    live = find_configuration(configurations or (), name=settings.webhook.configuration)
-    namespaces = read_namespaces(reader)
-    accounts = read_accounts(reader, agent_label=settings.labels.agent)
-    if namespaces is None or accounts is None:
-        said = next(iter(reader.unreadable.values()), "")
-        raise CommandError(
-            f"can't read namespaces and accounts; {said}; the doctor is for administrators: "
-            "use another --context"
-        )
-    snapshot = Snapshot(
-        config=gate_config(settings),
-        audience="",
-        keyring=build_keyring({}),
-        policies=PolicyIndex(),
-        accounts=accounts,
-        namespaces=namespaces,
+def _installation(seen: Seen, *, agents: Sequence[Known], found: Survey) -> list[Finding]:
+    return [
+        *configuration_findings(seen),
+        *condition_findings(seen),
+        *companion_findings(seen),
+        *certificate_findings(seen),
+        *replica_findings(seen),
+        *leader_findings(seen),
+        *clock_findings(seen),
+        *policy_findings(seen),
+        *approver_findings(seen, agents=agents),
+        *owner_findings(seen, agents=agents),
+        *protection_findings(seen, agents=agents),
+        *tag_findings(seen),
+        *look_alike_findings(seen),
+        *default_findings(seen),
+        *pod_security_findings(seen, survey=found),
+        *decider_findings(seen),
+        *aggregated_findings(seen),
+        *mutating_findings(seen),
+        RESIDUAL,
+        *_unread(seen),
+    ]
+
+
+def _canary(
+    out: Output, *, seen: Seen, agents: Sequence[Known], found: Survey, asker: Asker
+) -> list[Finding]:
+    def may(agent: Known, right: Right) -> bool:
+        if EVERYTHING in found.held.get(agent, ()):
+            return True
+        question = Question(agent.subject, right)
+        return question in asker.ask([question])
+
+    judged = [agent for agent in agents if agent.tag != "asked" and agent.subject.username]
+    probes, idle = probes_for(judged, protected=seen.protected, may=may)
+    verdicts = [probe(out, one) for one in probes]
+    return canary_findings(
+        verdicts,
+        idle=idle,
+        namespace=seen.settings.namespace,
+        untried=len(judged) - len(probes) - len(idle),
     )
-    rbac = read_rbac(reader)
-    return Seen(
-        settings=settings,
-        settings_from=where,
-        snapshot=snapshot,
-        now=datetime.now(UTC),
-        rbac=rbac,
-        configuration=live,
-        unreadable=dict(reader.unreadable),
-        cut=tuple(reader.cut),
-    )
+
+
+def _other_fixes(findings: Sequence[Finding], *, taken: Sequence[Fix]) -> list[Fix]:
+    """Return what mends the rest; an object that is printed already is left to the next run."""
+    printed = {_key(manifest) for fix in taken for manifest in fix.manifests}
+    fixes = []
+    for finding in findings:
+        fresh = tuple(manifest for manifest in finding.manifests if _key(manifest) not in printed)
+        printed |= {_key(manifest) for manifest in fresh}
+        if fresh:
+            fixes.append(Fix(finding.what, fresh))
+    return fixes
+
+
+def _key(manifest: JsonObject) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return str(manifest["kind"]), str(metadata.get("namespace", "")), str(metadata["name"])
 
 
 def _places(seen: Seen) -> list[str]:

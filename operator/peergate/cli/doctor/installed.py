@@ -18,7 +18,6 @@ __all__ = ["CONFIGURATIONS", "find_configuration", "find_settings", "own_namespa
 
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
-_LABEL: Final = "app.kubernetes.io/name=peergate"
 _NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 
 
@@ -60,7 +59,7 @@ def find_settings(
         return load_settings(file), f"the file {visible(str(file))}"
     namespace = own_namespace(configuration) or Settings().namespace
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    for deployment in reader.all(path, query={"labelSelector": _LABEL}) or ():
+    for deployment in reader.all(path) or ():
         place = _mounted(deployment)
         if place is None:
             continue

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
 
 from peergate.cli.doctor.rbac import Rbac
-from peergate.cli.doctor.reading import Reader
-from peergate.gate.snapshot import Account, Snapshot
-from peergate.model.names import OWNER_ANNOTATION, JsonObject
+from peergate.gate.snapshot import Snapshot
+from peergate.model.names import JsonObject
 from peergate.settings import Settings
 
-__all__ = ["Seen", "read_accounts", "read_namespaces", "read_rbac"]
-
-_RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+__all__ = ["Seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +28,29 @@ class Seen:
     rbac: Rbac | None = None
     configuration: JsonObject | None = None
     """The live webhook configuration of Peergate."""
+    companions: Sequence[JsonObject] | None = None
+    """ValidatingAdmissionPolicies and their bindings."""
+    mutating: Sequence[JsonObject] | None = None
+    """MutatingWebhookConfigurations."""
+    mutating_policies: Sequence[JsonObject] | None = None
+    """MutatingAdmissionPolicies."""
+    policies: Sequence[JsonObject] | None = None
+    """ProtectionPolicies."""
+    approvers: Sequence[JsonObject] | None = None
+    deployments: Sequence[JsonObject] | None = None
+    """Of the operator's namespace, as the next two."""
+    endpoint_slices: Sequence[JsonObject] | None = None
+    budgets: Sequence[JsonObject] | None = None
+    """PodDisruptionBudgets."""
+    lease: JsonObject | None = None
+    """The operator's Lease."""
+    api_services: Sequence[JsonObject] | None = None
+    look_alikes: Sequence[JsonObject] | None = None
+    """Pods that carry a label of agents in use elsewhere."""
+    deciders: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict)
+    """By resource: objects that make controllers change other namespaces; metadata only."""
+    server_time: datetime | None = None
+    """By the clock of the API server, at the time of ``now``."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     cut: Sequence[str] = ()
 
@@ -42,47 +61,3 @@ class Seen:
         return tuple(
             sorted(name for name, labels in self.snapshot.namespaces.items() if labels.get(label) == "true")
         )
-
-
-def read_namespaces(reader: Reader) -> Mapping[str, Mapping[str, str]] | None:
-    """Return the labels of every namespace; ``None`` if they can't be read."""
-    items = reader.all("/api/v1/namespaces", metadata_only=True)
-    if items is None:
-        return None
-    return {_name(item): dict(_metadata(item).get("labels") or {}) for item in items}
-
-
-def read_accounts(reader: Reader, *, agent_label: str) -> Mapping[tuple[str, str], Account] | None:
-    """Return every ServiceAccount as the gate keeps it; ``None`` if they can't be read."""
-    items = reader.all("/api/v1/serviceaccounts", metadata_only=True)
-    if items is None:
-        return None
-    return {
-        (str(_metadata(item).get("namespace", "")), _name(item)): Account(
-            uid=str(_metadata(item).get("uid", "")),
-            tagged=(_metadata(item).get("labels") or {}).get(agent_label) == "true",
-            owner=str((_metadata(item).get("annotations") or {}).get(OWNER_ANNOTATION, "")),
-        )
-        for item in items
-    }
-
-
-def read_rbac(reader: Reader) -> Rbac | None:
-    """Return roles and bindings; ``None`` if one kind of them can't be read."""
-    kinds = ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
-    found = [reader.all(f"{_RBAC}/{kind}") for kind in kinds]
-    if any(items is None for items in found):
-        return None
-    roles, cluster_roles, bindings, cluster_bindings = (items or [] for items in found)
-    return Rbac(
-        roles=roles, cluster_roles=cluster_roles, bindings=bindings, cluster_bindings=cluster_bindings
-    )
-
-
-def _metadata(item: JsonObject) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = item.get("metadata") or {}
-    return found
-
-
-def _name(item: JsonObject) -> str:
-    return str(_metadata(item).get("name", ""))
