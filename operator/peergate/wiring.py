@@ -20,11 +20,9 @@ import uvloop
 
 from peergate import __version__
 from peergate.cluster.client import Client
-from peergate.cluster.filing import Registry
 from peergate.cluster.ledger import ApiLedger
 from peergate.cluster.snapshots import Snapshots
 from peergate.control.certificates import StoredMaterial
-from peergate.control.filing import Filer
 from peergate.control.housekeeping import Housekeeping
 from peergate.control.operator import run_operator
 from peergate.gate.decide import decide, refuse_unavailable
@@ -130,7 +128,6 @@ class _Operator:
         self._client = client
         self._metrics = Metrics()
         self._snapshots = Snapshots(client, settings)
-        self._filer = Filer(Registry(client, clock=_now), self._snapshots, metrics=self._metrics)
         names = settings.tls.names or _service_names(settings)
         # The listener's own material: replaced before it listens, and whenever the certificate changes.
         self._context = serving_context(self_signed(names, now=_now()))
@@ -142,7 +139,6 @@ class _Operator:
             metrics=self._metrics,
             identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
             tls=_SelfSigned(names, context=self._context) if is_self_signed else None,
-            filer=self._filer,
         )
         self._files = None if is_self_signed else self._certificate_files()
         self._self_test = SelfTest(
@@ -180,7 +176,7 @@ class _Operator:
             )
 
     def _handler(self) -> ReviewHandler:
-        settings = self._settings
+        settings, keeping = self._settings, self._housekeeping
         return ReviewHandler(
             Judge(
                 source=self._snapshots,
@@ -197,8 +193,8 @@ class _Operator:
             log=DecisionLog(settings.log),
             deadline=internal_deadline(settings.webhook.timeout_seconds),
             max_concurrent=settings.webhook.max_concurrent,
-            accept=self._filer.accept,
-            after=(self._filer.go,),
+            accept=keeping.filer.accept,
+            after=(keeping.filer.go, keeping.marker.tell, keeping.poster.tell),
             own=self._self_test,
         )
 

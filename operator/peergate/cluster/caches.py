@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, Final, TypeAlias, get_args
 
 import orjson
 from pydantic import ValidationError
@@ -17,11 +18,14 @@ from pydantic import ValidationError
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import APPROVERS, CHANGE_REQUESTS, NAMESPACES, POLICIES, SERVICE_ACCOUNTS
 from peergate.cluster.reflector import Departure, Reflector, Source, Timing
-from peergate.gate.filed import FiledRequest, read_filed_request
+from peergate.gate.filed import FiledRequest, read_request, recorded_change
 from peergate.gate.policies import CompiledPolicy, compile_policy
 from peergate.gate.selectors import Labels
 from peergate.gate.snapshot import Account
 from peergate.model.approver import ApproverSpec
+from peergate.model.change import Change
+from peergate.model.changerequest import RequestState
+from peergate.model.lifecycle import ENDED
 from peergate.model.names import OWNER_ANNOTATION, JsonObject
 from peergate.settings import LabelSettings
 
@@ -29,11 +33,14 @@ __all__ = [
     "AnyReflector",
     "ApproverRecord",
     "Caches",
+    "EndedRequest",
     "PolicyRecord",
+    "RequestRecord",
     "StatusSeen",
     "read_account",
     "read_approver",
     "read_policy",
+    "read_request_record",
 ]
 
 AnyReflector: TypeAlias = Reflector[Any]
@@ -71,6 +78,29 @@ class PolicyRecord:
 
     compiled: CompiledPolicy
     status: StatusSeen
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One ChangeRequest that counts: it is open, or carries approvals or a rejection."""
+
+    filed: FiledRequest
+    change: Change
+    owner: str
+    rules: tuple[str, ...]
+    filed_at: datetime
+    resource_version: str
+    status: StatusSeen
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRequest:
+    """One ChangeRequest that has ended and carries nothing: only its state is kept, one object a state."""
+
+    state: RequestState
+
+
+_ENDED: Final = {state: EndedRequest(state) for state in get_args(RequestState)}
 
 
 class Caches:
@@ -115,9 +145,9 @@ class Caches:
         self.approvers: Reflector[ApproverRecord] = Reflector(
             client, Source(APPROVERS, read_approver), on_change=on_change, timing=timing, clock=clock
         )
-        self.requests: Reflector[FiledRequest] = Reflector(
+        self.requests: Reflector[RequestRecord | EndedRequest] = Reflector(
             client,
-            Source(CHANGE_REQUESTS, read_filed_request),
+            Source(CHANGE_REQUESTS, read_request_record),
             on_change=on_change,
             timing=timing,
             clock=clock,
@@ -152,6 +182,25 @@ def read_approver(document: JsonObject) -> ApproverRecord:
         where = ".".join(("spec", *(str(part) for part in first["loc"])))
         spec, problem = None, f"{where}: {first['msg']}"
     return ApproverRecord(spec=spec, problem=problem, status=_status(document))
+
+
+def read_request_record(document: JsonObject) -> RequestRecord | EndedRequest | None:
+    """Return what is kept of a ChangeRequest; of one that ended and carries nothing, its state alone."""
+    read = read_request(document)
+    if read is None:
+        return None
+    spec, filed = read
+    if filed.state in ENDED and not filed.annotations and filed.rejection is None:
+        return _ENDED[filed.state]
+    return RequestRecord(
+        filed=filed,
+        change=recorded_change(spec),
+        owner=spec.requester.owner,
+        rules=spec.rules,
+        filed_at=spec.filed_at,
+        resource_version=document["metadata"].get("resourceVersion") or "",
+        status=_status(document),
+    )
 
 
 def _status(document: JsonObject) -> StatusSeen:

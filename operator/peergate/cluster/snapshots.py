@@ -13,7 +13,7 @@ from typing import Final
 
 from peergate.approval.keyring import Keyring, build_keyring
 from peergate.cluster.accounts import AccountFinder
-from peergate.cluster.caches import AnyReflector, Caches
+from peergate.cluster.caches import AnyReflector, Caches, RequestRecord
 from peergate.cluster.client import Client
 from peergate.cluster.pods import PodFinder
 from peergate.cluster.reflector import Departure, Key, Timing
@@ -26,6 +26,7 @@ from peergate.gate.rejected import rejections_by_object
 from peergate.gate.snapshot import Account, Backlog, RequestKey, Snapshot, gate_config
 from peergate.model.approver import ApproverSpec
 from peergate.model.change import Requester
+from peergate.model.lifecycle import ENDED
 from peergate.model.review import Review
 from peergate.settings import Settings
 
@@ -168,7 +169,15 @@ class Snapshots:
         kube_system = caches.namespaces.get(_KUBE_SYSTEM)
         base = self._current
         requests = (
-            MappingProxyType(caches.requests.values()) if self._moved(caches.requests) else base.requests
+            MappingProxyType(
+                {
+                    key: record.filed
+                    for key, record in caches.requests.values().items()
+                    if isinstance(record, RequestRecord)
+                }
+            )
+            if self._moved(caches.requests)
+            else base.requests
         )
         self._current = replace(
             base,
@@ -260,7 +269,7 @@ def _open_of(requests: Mapping[RequestKey, FiledRequest]) -> dict[Requester, int
     """Return how many requests are open, by requester; overdue ones count until they are marked as ended."""
     counted: dict[Requester, int] = {}
     for filed in requests.values():
-        if filed.rejection is None and filed.state in {None, "Pending", "Approved"}:
+        if filed.rejection is None and filed.state not in ENDED:
             counted[filed.requester] = counted.get(filed.requester, 0) + 1
     return counted
 

@@ -100,12 +100,14 @@ class Filer:
         known: Known,
         *,
         metrics: Metrics,
+        on_drop: Callable[[DropCause], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start empty; nothing is filed before ``run``."""
+        """Start empty; nothing is filed before ``step``. ``on_drop`` is told of what is not filed."""
         self._registry = registry
         self._known = known
         self._metrics = metrics
+        self._on_drop = on_drop
         self._clock = clock
         self._since: dict[RequestKey, datetime] = {}
         self._remembered: deque[tuple[float, RequestKey]] = deque()
@@ -133,7 +135,7 @@ class Filer:
             return
         deny = decision.refusal if isinstance(decision, Hold) else decision
         if deny.not_filed is not None:
-            self._metrics.filing_dropped(deny.not_filed)
+            self._drop(deny.not_filed)
         facts, filing = deny.facts, deny.filing
         if filing is None or facts.change is None:
             return
@@ -205,10 +207,14 @@ class Filer:
             self._measure()
             self.look()
         else:
-            self._metrics.filing_dropped(cause)
+            self._drop(cause)
             self._let_go(entry)
         if self._turns:
             self._call_workers()
+
+    def _drop(self, cause: DropCause) -> None:
+        self._metrics.filing_dropped(cause)
+        self._on_drop(cause)
 
     def _call_workers(self) -> None:
         for wake in self._workers:

@@ -8,23 +8,31 @@ from datetime import UTC, datetime
 from typing import Final
 
 from peergate.cluster.client import Client
-from peergate.cluster.lease import Elector, LeaseTiming
+from peergate.cluster.endpoints import LEASES
+from peergate.cluster.filing import Registry
+from peergate.cluster.lease import LEASE_NAME, Elector, LeaseTiming
 from peergate.cluster.ledger import sweep
 from peergate.cluster.snapshots import Snapshots
+from peergate.control.admitted import Marker
 from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
 from peergate.control.certificates import CertificateKeeping, Tls
 from peergate.control.configuration import ConfigurationKeeping
+from peergate.control.events import Happening, Poster
 from peergate.control.filing import WORKERS, Filer
 from peergate.control.keeping import Keeper, Pace
 from peergate.control.policies import PolicyStatuses
-from peergate.observe.metrics import Metrics
+from peergate.control.requests import RequestStatuses, sweep_requests
+from peergate.observe.metrics import DropCause, Metrics
 from peergate.settings import Settings
 
 __all__ = ["Housekeeping"]
 
 _SWEEP_PACE: Final = Pace(every=300.0)
-_FILING_PACE: Final = Pace(every=5.0, settle=0.0)
+_TELLING_PACE: Final = Pace(every=5.0, settle=0.0)
+_EVENTS_PACE: Final = Pace(every=1.0)
+_REQUESTS_PACE: Final = Pace(every=5.0, rewrite_most=0.0)
+"""Many requests that change one after another are no fight: nobody else writes what this step writes."""
 
 
 class Housekeeping:
@@ -39,14 +47,13 @@ class Housekeeping:
         metrics: Metrics,
         identity: str,
         tls: Tls | None = None,
-        filer: Filer | None = None,
         lease: LeaseTiming | None = None,
         pace: Pace | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet.
 
-        ``filer`` files what the replica refused. ``tls`` is given where certificates are self-signed; else
-        they are somebody else's task, and so is the CA bundle.
+        ``tls`` is given where certificates are self-signed; else they are somebody else's task, and so is the
+        CA bundle.
         """
         self._client = client
         self._settings = settings
@@ -101,10 +108,21 @@ class Housekeeping:
             ),
         )
         self._keep("ledger sweep", self._sweep, pace=_SWEEP_PACE)
-        if filer is not None:
-            for number in range(WORKERS):
-                filer.on_work(self._keep(f"filing {number + 1}", filer.step, pace=_FILING_PACE).wake)
-        for keeper in (self._configuration_keeper, *statuses):
+        self.poster = Poster(client, snapshots, identity=identity)
+        """Is told of every decision, and makes Events of some."""
+        self.filer = Filer(
+            Registry(client, clock=_utc_now), snapshots, metrics=metrics, on_drop=self._on_filing_dropped
+        )
+        """Is told of every decision, and files what was refused."""
+        self.marker = Marker(client, snapshots, metrics=metrics, poster=self.poster)
+        """Is told of every decision, and marks what was admitted."""
+        requests = RequestStatuses(client, snapshots, leads=leads, metrics=metrics, poster=self.poster)
+        for number in range(WORKERS):
+            self.filer.on_work(self._keep(f"filing {number + 1}", self.filer.step, pace=_TELLING_PACE).wake)
+        self.marker.on_work(self._keep("admitted changes", self.marker.step, pace=_TELLING_PACE).wake)
+        self.poster.on_work(self._keep("events", self.poster.step, pace=_EVENTS_PACE).wake)
+        request_keeper = self._keep("change request status", requests.step, pace=_REQUESTS_PACE)
+        for keeper in (self._configuration_keeper, *statuses, request_keeper):
             snapshots.subscribe(keeper.wake)
 
     def configuration_changed(self) -> None:
@@ -146,8 +164,20 @@ class Housekeeping:
 
     async def _sweep(self) -> bool:
         if self.elector.leads():
-            await sweep(self._client, namespace=self._settings.namespace, now=_utc_now())
+            now = _utc_now()
+            await sweep(self._client, namespace=self._settings.namespace, now=now)
+            await sweep_requests(self._client, self._snapshots, settings=self._settings, now=now)
         return False
+
+    def _on_filing_dropped(self, cause: DropCause) -> None:
+        lease = {
+            "apiVersion": LEASES.api_version,
+            "kind": "Lease",
+            "namespace": self._settings.namespace,
+            "name": LEASE_NAME,
+        }
+        note = f"Refused changes are not filed ({cause}); see the metric peergate_filing_dropped_total."
+        self.poster.post(Happening(reason="FilingDropped", note=note, target=lease))
 
 
 def _utc_now() -> datetime:

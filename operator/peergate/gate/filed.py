@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from peergate.approval.change import change_digest
 from peergate.model.change import Change, ObjectRef, Requester
 from peergate.model.changerequest import ChangeRequestSpec, Rejection, RequestState
+from peergate.model.lifecycle import ENDED
 from peergate.model.names import APPROVAL_KEY_PREFIX, Digest, JsonObject
 from peergate.model.wire import parse_instant
 
-__all__ = ["FiledRequest", "read_filed_request", "recorded_change"]
+__all__ = ["FiledRequest", "read_filed_request", "read_request", "recorded_change"]
 
-_OPEN: Final[frozenset[RequestState | None]] = frozenset({None, "Pending", "Approved"})
 _STATES: Final[Mapping[object, RequestState]] = {state: state for state in get_args(RequestState)}
 
 
@@ -43,7 +43,7 @@ class FiledRequest:
         """Tell whether it can be waited for: neither ended nor overdue. A rejection keeps it as it is."""
         if self.is_rejected(now=now):
             return True
-        return self.rejection is None and self.state in _OPEN and now < self.expires
+        return self.rejection is None and self.state not in ENDED and now < self.expires
 
     def is_rejected(self, *, now: datetime) -> bool:
         """Tell whether a peer's no to this very change is in force; it outweighs every approval (V6)."""
@@ -74,7 +74,13 @@ def recorded_change(spec: ChangeRequestSpec) -> Change:
 
 
 def read_filed_request(document: JsonObject) -> FiledRequest | None:
-    """Return what counts of a ChangeRequest object; ``None`` where it is not one we can read.
+    """Return what counts of a ChangeRequest object; ``None`` where it is not one we can read."""
+    read = read_request(document)
+    return None if read is None else read[1]
+
+
+def read_request(document: JsonObject) -> tuple[ChangeRequestSpec, FiledRequest] | None:
+    """Return the spec of a ChangeRequest object and what counts of it; ``None`` where it can't be read.
 
     A rejection that can't be read counts as absent only together with the whole object: a request that may
     be rejected must not be used as a carrier either.
@@ -85,7 +91,7 @@ def read_filed_request(document: JsonObject) -> FiledRequest | None:
         status: Mapping[str, Any] = document.get("status") or {}
         rejection = status.get("rejection")
         change = recorded_change(spec)
-        return FiledRequest(
+        return spec, FiledRequest(
             change=change_digest(change),
             uid=str(metadata.get("uid") or ""),
             requester=change.requester,

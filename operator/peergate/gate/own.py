@@ -14,6 +14,7 @@ from peergate.approval.carriers import slot_of
 from peergate.gate.findings import Entry, Finding, Situation
 from peergate.gate.rejection import rejection_problem
 from peergate.gate.shape import mapping, sequence
+from peergate.gate.slots import slot_refusal
 from peergate.model.change import Effect
 from peergate.model.names import GROUP, REASON_ANNOTATION, TICKET_ANNOTATION
 from peergate.model.review import Gate, User
@@ -155,11 +156,14 @@ def _change_request_update(situation: Situation) -> Finding:
             continue
         refusal = _annotation_refusal(
             key,
-            occupied=key in before,
             value=after.get(key),
             is_requester=is_requester,
             is_approver=_is_approver_account(review.user, situation=situation),
         )
+        if not refusal and slot_of(key) is not None:
+            refusal = slot_refusal(
+                key, before=before, after=after, spec=old.get("spec"), snapshot=situation.snapshot
+            )
         if refusal:
             return Finding(Effect.FORBIDDEN, why=refusal)
     return Finding(Effect.HARMLESS)
@@ -181,7 +185,6 @@ def _change_request_status(situation: Situation) -> Finding:
 def _annotation_refusal(
     key: str,
     *,
-    occupied: bool,
     value: str | None,
     is_requester: bool,
     is_approver: bool,
@@ -190,8 +193,6 @@ def _annotation_refusal(
     if slot_of(key) is not None:
         if not (is_requester or is_approver):
             return "would put an approval on a request that is not its own"
-        if occupied:
-            return "would overwrite an approval of a ChangeRequest"
         return ""
     if key in {REASON_ANNOTATION, TICKET_ANNOTATION}:
         if not is_requester:

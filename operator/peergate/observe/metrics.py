@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from peergate import __version__
+from peergate.model.changerequest import RequestState
 from peergate.model.decision import Facts
 from peergate.model.review import Gate
 from peergate.observe.verdict import Verdict
@@ -29,6 +30,9 @@ _CAUSES: Final[tuple[ErrorCause, ...]] = ("deadline", "body", "snapshot", "ledge
 _DROP_CAUSES: Final[tuple[DropCause, ...]] = ("limit", "queue", "rights", "unverified", "api")
 _KEY_TYPES: Final = frozenset({"ed25519", "ecdsa-p256", "rsa-pkcs1-sha256", "rsa-pss-sha256", "ssh"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+_DECISION_SECONDS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
 
 
 class Metrics:
@@ -86,6 +90,15 @@ class Metrics:
             ("cause",),
             registry=self.registry,
         )
+        self._requests = self._gauge("change_requests", "ChangeRequests there are.", "state")
+        self._decisions = Histogram(
+            "peergate_change_request_decision_seconds",
+            "From the filing of a ChangeRequest to its decision.",
+            ("outcome",),
+            buckets=_DECISION_SECONDS,
+            registry=self.registry,
+        )
+        self._oldest = self._gauge("change_request_oldest_seconds", "Age of the oldest pending request.")
         for cause in _CAUSES:
             self._errors.labels(cause)
         for drop in _DROP_CAUSES:
@@ -112,6 +125,16 @@ class Metrics:
     def filing_dropped(self, cause: DropCause) -> None:
         """Count a refused change that was not filed."""
         self._dropped.labels(cause).inc()
+
+    def change_requests(self, count: Mapping[str, int], *, oldest: timedelta) -> None:
+        """Show how many ChangeRequests there are, by state, and for how long the oldest has been pending."""
+        for state in get_args(RequestState):
+            self._requests.labels(state).set(count.get(state, 0))
+        self._oldest.set(oldest.total_seconds())
+
+    def change_request_decided(self, outcome: RequestState, *, after: timedelta) -> None:
+        """Count a ChangeRequest that was decided so long after it was filed."""
+        self._decisions.labels(outcome).observe(max(0.0, after.total_seconds()))
 
     def watch_in_flight(self, count: Callable[[], float]) -> None:
         """Ask ``count`` at every scrape how many reviews are in work."""

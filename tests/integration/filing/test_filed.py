@@ -13,47 +13,14 @@ from tests.harness.namespaces import fresh_namespace
 from tests.harness.waiting import wait_until
 from tests.support.changes import BACKGROUND, DRY_DELETE, SLOT, id_of, path_of, reported, sign
 from tests.support.filed import filed
+from tests.support.requests_of import named, request_path, spec_of, wait_filed, wait_named
 from tests.support.world import MERGE, victim
 
 from peergate.approval.patches import apply_patch
 from peergate.gate.filed import recorded_change
-from peergate.model.changerequest import ChangeRequestSpec
 
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
-
-
-def request_path(change, namespace=""):
-    return path_of(
-        "changerequests",
-        id_of(change),
-        namespace=namespace or change.object.namespace or "peergate-system",
-        api="peergate.dev/v1alpha1",
-    )
-
-
-def wait_filed(desk, change):
-    path = request_path(change)
-    wait_until(f"{path} is filed", lambda: desk.there(path))
-    return desk.get(path)
-
-
-def named(reply):
-    """Return the request that a refusal names."""
-    line = reply.body["message"].split("\n")[2]
-    return dict(part.split("=", 1) for part in line.split())["request"]
-
-
-def wait_named(desk, reply):
-    """Return the ChangeRequest that a refusal names, once it is there."""
-    where, name = named(reply).split("/")
-    path = path_of("changerequests", name, namespace=where, api="peergate.dev/v1alpha1")
-    wait_until(f"{path} is filed", lambda: desk.there(path))
-    return desk.get(path)
-
-
-def spec_of(document):
-    return ChangeRequestSpec.model_validate(document["spec"])
 
 
 def test_a_refused_deletion_files_itself_under_the_name_the_refusal_tells(desk, agent, admin, namespace):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.support import records
 from tests.support.gate import AGENT_UID, agent_user, changed, found, review, snapshot, thing
-from tests.support.peers import approver
+from tests.support.peers import approver, sign
 
 from peergate.gate.effects import ENTRIES, finding_for
 from peergate.gate.findings import Finding, Situation, gravest
@@ -36,6 +37,8 @@ REQUEST = thing(
         },
     },
 )
+DELETION = records.recorded(records.DELETION)
+NODES = records.recorded(records.DELETION, namespace="peergate-system")
 OTHERS_REQUEST = changed(REQUEST, "spec", "requester", "username", to="system:serviceaccount:agents:sibling")
 ROBOT = agent_user("system:serviceaccount:agents:robot", "uid-robot")
 BY_ROBOT = {"by": "robot@example.com"}
@@ -321,9 +324,9 @@ CASES = {
         FORBIDDEN,
         "",
     ),
-    "an approver that is an agent brings an approval": (
+    "an approver that is an agent does not bring what is no approval": (
         review("UPDATE", old=REQUEST, new=annotated(REQUEST, **{SLOT: "{}"}), user=ROBOT),
-        HARMLESS,
+        FORBIDDEN,
         "",
     ),
     "a ChangeRequest's status that stays is harmless": (
@@ -342,18 +345,18 @@ CASES = {
         "",
     ),
     "the requester attaches an approval to its ChangeRequest": (
-        review("UPDATE", old=REQUEST, new=annotated(REQUEST, **{SLOT: "{}"})),
+        review("UPDATE", old=DELETION, new=annotated(DELETION, **{SLOT: sign(records.DELETION)})),
         HARMLESS,
         "",
     ),
     "also in the operator's namespace": (
-        review(
-            "UPDATE",
-            old=changed(REQUEST, "metadata", "namespace", to="peergate-system"),
-            new=annotated(changed(REQUEST, "metadata", "namespace", to="peergate-system"), **{SLOT: "{}"}),
-            gate=Gate.OWN,
-        ),
+        review("UPDATE", old=NODES, new=annotated(NODES, **{SLOT: sign(records.DELETION)}), gate=Gate.OWN),
         HARMLESS,
+        "",
+    ),
+    "the requester does not attach what is none": (
+        review("UPDATE", old=DELETION, new=annotated(DELETION, **{SLOT: "{}"})),
+        FORBIDDEN,
         "",
     ),
     "another agent does not": (
@@ -383,11 +386,11 @@ CASES = {
         HARMLESS,
         "",
     ),
-    "a second approval beside the first": (
+    "an approval beside what is none": (
         review(
             "UPDATE",
-            old=annotated(REQUEST, **{SLOT: "{}"}),
-            new=annotated(REQUEST, **{SLOT: "{}", "approval.peergate.dev/v1.bob": "{}"}),
+            old=annotated(DELETION, **{"approval.peergate.dev/v1.bob": "{}"}),
+            new=annotated(DELETION, **{SLOT: sign(records.DELETION), "approval.peergate.dev/v1.bob": "{}"}),
         ),
         HARMLESS,
         "",

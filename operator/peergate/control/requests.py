@@ -1,0 +1,297 @@
+"""The status of ChangeRequests: who has signed, what is missing, how each of them ends, and clearing away.
+
+Only the leader writes. States follow the table of ``model.lifecycle``; a state is for readers and admits
+nothing. Targets are looked at in turns, a few each time, so a change of one shows within a minute or so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from peergate.cluster.caches import EndedRequest, RequestRecord, StatusSeen
+from peergate.cluster.client import Client, Miss
+from peergate.cluster.endpoints import CHANGE_REQUESTS
+from peergate.cluster.reflector import Held, Key
+from peergate.cluster.sightings import Sighting, look_at
+from peergate.cluster.snapshots import Snapshots
+from peergate.control.events import Happening, Poster, request_reference
+from peergate.control.status import Finding, conditions_of
+from peergate.gate.policies import CompiledRule
+from peergate.gate.snapshot import Snapshot
+from peergate.gate.standing import Standing, rules_by_name, standing_of
+from peergate.model.changerequest import RequestState
+from peergate.model.lifecycle import DECIDED, ENDED, Seen, next_state
+from peergate.model.names import JsonObject
+from peergate.observe.metrics import Metrics
+from peergate.settings import Settings
+
+__all__ = ["RequestStatuses", "request_conditions", "sweep_requests"]
+
+_AT_ONCE: Final = 50
+"""Requests judged before reviews get their turn."""
+_LOOKS_EACH_STEP: Final = 20
+_LOOK_EVERY: Final = timedelta(seconds=15)
+_JUDGE_EVERY: Final = timedelta(seconds=5)
+"""What carries approvals is judged this often: they run out."""
+_SWEPT_MOST: Final = 500
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_SIGHTED: Final[dict[Sighting, str]] = {
+    "changed": "the target has changed since",
+    "gone": "the target is gone",
+    "recreated": "the target was recreated since",
+    "arrived": "the target is already as it was to become",
+}
+_TOLD: Final[dict[RequestState, str]] = {
+    "Approved": "Enough peers have signed: the agent may repeat the identical request.",
+    "Used": "The change was admitted.",
+    "Rejected": "A peer said no; status.rejection says why and until when.",
+    "Expired": "Nobody decided in time.",
+    "Stale": "What was asked for does not fit the target any more.",
+    "Pending": "Signatures are missing.",
+}
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What this replica remembers of one request between two steps."""
+
+    uid: str
+    at: datetime
+    sighting: Sighting = "unknown"
+    judged: RequestRecord | None = None
+    keyring: object = None
+    policies: object = None
+    due: datetime = _LONG_AGO
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all requests of one step are judged by."""
+
+    snapshot: Snapshot
+    rules: dict[str, CompiledRule]
+    now: datetime
+
+
+class RequestStatuses:
+    """Keeps the status of every ChangeRequest."""
+
+    def __init__(
+        self,
+        client: Client,
+        snapshots: Snapshots,
+        *,
+        leads: Callable[[], bool],
+        metrics: Metrics,
+        poster: Poster,
+    ) -> None:
+        self._client = client
+        self._snapshots = snapshots
+        self._leads = leads
+        self._metrics = metrics
+        self._poster = poster
+        self._looked: dict[Key, _Looked] = {}
+
+    async def step(self) -> bool:
+        """Count all, and as the leader write what their status should be; tell whether any was written.
+
+        Errors: Unavailable.
+        """
+        if not self._snapshots.synced:
+            return False
+        snapshot, now = self._snapshots.snapshot(), datetime.now(UTC)
+        held = self._snapshots.caches.requests.items()
+        self._count(held, now=now)
+        if not self._leads():
+            self._looked.clear()
+            return False
+        records = {key: one for key, one in held.items() if isinstance(one.value, RequestRecord)}
+        self._looked = {
+            key: looked
+            for key, looked in self._looked.items()
+            if key in records and looked.uid == held[key].uid
+        }
+        await self._look(records, now=now)
+        scene = _Scene(snapshot=snapshot, rules=dict(rules_by_name(snapshot.policies)), now=now)
+        wrote = False
+        for number, (key, one) in enumerate(records.items()):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            assert isinstance(one.value, RequestRecord)  # noqa: S101 - picked above
+            wrote |= await self._judge(key, one.value, scene=scene)
+        return wrote
+
+    def _count(self, held: dict[Key, Held[RequestRecord | EndedRequest]], *, now: datetime) -> None:
+        counts: dict[str, int] = {}
+        oldest = timedelta(0)
+        for one in held.values():
+            record = one.value
+            if isinstance(record, EndedRequest):
+                state: RequestState = record.state
+            else:
+                state = record.filed.state or "Pending"
+                if state == "Pending":
+                    oldest = max(oldest, now - record.filed_at)
+            counts[state] = counts.get(state, 0) + 1
+        self._metrics.change_requests(counts, oldest=oldest)
+
+    async def _look(self, records: dict[Key, Held[RequestRecord | EndedRequest]], *, now: datetime) -> None:
+        """Look at the targets that were not looked at for longest."""
+        open_ones: list[tuple[datetime, Key, RequestRecord]] = []
+        for key, one in records.items():
+            record = one.value
+            if not isinstance(record, RequestRecord) or record.filed.state in ENDED:
+                continue
+            # What was just filed was just looked at.
+            looked = self._looked.setdefault(key, _Looked(uid=one.uid, at=record.filed_at))
+            if now - looked.at >= _LOOK_EVERY:
+                open_ones.append((looked.at, key, record))
+        for _, key, record in sorted(open_ones, key=lambda entry: entry[:2])[:_LOOKS_EACH_STEP]:
+            looked = self._looked[key]
+            sighting = await look_at(record.change, client=self._client)
+            if sighting != looked.sighting:
+                looked.judged = None
+            looked.sighting, looked.at = sighting, now
+
+    async def _judge(self, key: Key, record: RequestRecord, *, scene: _Scene) -> bool:
+        looked = self._looked.get(key)
+        filed, snapshot, now = record.filed, scene.snapshot, scene.now
+        if looked is not None:
+            same = (
+                looked.judged is record
+                and looked.keyring is snapshot.keyring
+                and looked.policies is snapshot.policies
+            )
+            if same and now < looked.due:
+                return False
+            looked.judged, looked.keyring, looked.policies = record, snapshot.keyring, snapshot.policies
+            looked.due = min(filed.expires, now + _JUDGE_EVERY) if filed.annotations else filed.expires
+        standing = standing_of(
+            record.change,
+            owner=record.owner,
+            rules=record.rules,
+            known=scene.rules,
+            annotations=filed.annotations,
+            snapshot=snapshot,
+            now=now,
+        )
+        sighting = looked.sighting if looked is not None else "unknown"
+        state = next_state(filed.state, *_seen(record, standing=standing, sighting=sighting, now=now))
+        if state is None or (state == filed.state and state in ENDED):
+            return False
+        wanted = _status(record, state=state, standing=standing, sighting=sighting, now=now)
+        return await self._write(key, record, wanted=wanted, state=state, now=now)
+
+    async def _write(
+        self, key: Key, record: RequestRecord, *, wanted: JsonObject, state: RequestState, now: datetime
+    ) -> bool:
+        live = record.status.decoded()
+        if all(live.get(member) == value for member, value in wanted.items()):
+            return False
+        namespace, name = key
+        answer = await self._client.patch(
+            CHANGE_REQUESTS,
+            namespace=namespace,
+            name=name,
+            subresource="status",
+            # Seen by an older state than it has by now, it is left for the next step.
+            body={"metadata": {"resourceVersion": record.resource_version}, "status": wanted},
+        )
+        if isinstance(answer, Miss):
+            return False
+        before = record.filed.state
+        if state in DECIDED and before not in DECIDED:
+            self._metrics.change_request_decided(state, after=now - record.filed_at)
+        reason = {"Approved": "ChangeApproved", "Expired": "ChangeExpired"}.get(state)
+        if reason is not None and before != state:
+            self._poster.post(
+                Happening(
+                    reason=reason,
+                    note=_TOLD[state],
+                    target=request_reference(key, uid=record.filed.uid),
+                    is_warning=False,
+                )
+            )
+        return True
+
+
+def _seen(
+    record: RequestRecord, *, standing: Standing, sighting: Sighting, now: datetime
+) -> tuple[Seen, ...]:
+    seen = [Seen.SATISFIED if standing.satisfied else Seen.SHORT]
+    if sighting == "arrived" and standing.satisfied:
+        # Whoever admitted it could not say so any more.
+        seen.append(Seen.ADMITTED)
+    elif sighting in _SIGHTED:
+        seen.append(Seen.CHANGED)
+    if record.filed.rejection is not None:
+        seen.append(Seen.REJECTED)
+    if now >= record.filed.expires:
+        seen.append(Seen.OVERDUE)
+    return tuple(seen)
+
+
+def _status(
+    record: RequestRecord, *, state: RequestState, standing: Standing, sighting: Sighting, now: datetime
+) -> JsonObject:
+    missing = _SIGHTED.get(sighting, "") if state == "Stale" else standing.missing
+    if state in {"Approved", "Used", "Rejected"}:
+        missing = ""
+    return {
+        "state": state,
+        "progress": standing.progress,
+        "missing": missing,
+        "approvals": list(standing.approvals[:16]),
+        "conditions": request_conditions(state, seen=record.status, now=now, detail=missing),
+    }
+
+
+def request_conditions(
+    state: RequestState, *, seen: StatusSeen, now: datetime, detail: str = ""
+) -> list[JsonObject]:
+    """Return the conditions ``Approved`` and ``Decided`` of a ChangeRequest in this state.
+
+    ``kubectl wait --for=condition=Decided`` ends on every state but ``Pending``.
+    """
+    message = f"{_TOLD[state]} ({detail})" if detail else _TOLD[state]
+    return conditions_of(
+        [
+            Finding("Approved", holds=state in {"Approved", "Used"}, reason=state, message=message),
+            Finding("Decided", holds=state in DECIDED, reason=state, message=message),
+        ],
+        seen=seen,
+        now=now,
+    )
+
+
+async def sweep_requests(client: Client, snapshots: Snapshots, *, settings: Settings, now: datetime) -> int:
+    """Delete ChangeRequests that have ended, at the latest, more than ``deleteAfter`` ago.
+
+    Goes by the time of creation, so only metadata is read. What is rejected stays until that has lapsed. At
+    most 500 in one go. Errors: Unavailable.
+    """
+    kept = settings.change_requests.expire_after + settings.change_requests.delete_after
+    gone = 0
+    async for page, _ in client.list_pages(CHANGE_REQUESTS, metadata_only=True):
+        for document in page:
+            if gone >= _SWEPT_MOST:
+                return gone
+            metadata = document["metadata"]
+            created = datetime.fromisoformat(metadata["creationTimestamp"])
+            held = snapshots.caches.requests.get((metadata.get("namespace") or "", metadata["name"]))
+            record = held.value if held is not None else None
+            if isinstance(record, RequestRecord) and record.filed.is_rejected(now=now):
+                continue
+            if created + kept < now:
+                await client.delete(
+                    CHANGE_REQUESTS,
+                    namespace=metadata["namespace"],
+                    name=metadata["name"],
+                    uid=metadata["uid"],
+                )
+                gone += 1
+    return gone
