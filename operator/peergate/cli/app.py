@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "approve": Entry("peergate.cli.approve:approve", "Review one exact change and sign it."),
     "attach": Entry("peergate.cli.attach:attach", "Put an approval on the object it is about."),
     "verify": Entry("peergate.cli.verify:verify", "Check an approval: form, signature, object, time."),
+    "policy": Entry("peergate.cli.policy:policy", "Try protection policies before they are applied."),
     "agent": Entry("peergate.cli.agent:agent", "Create agents: account, rights, kubeconfig."),
     "approver": Entry("peergate.cli.approver:approver", "Register approvers and their public keys."),
     "doctor": Entry("peergate.cli.doctor.command:doctor", "Find ways round the gate; read-only."),

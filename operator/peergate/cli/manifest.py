@@ -11,7 +11,7 @@ from peergate.errors import CommandError
 from peergate.model.names import JsonObject
 from peergate.model.review import Kind
 
-__all__ = ["kind_of", "read_bytes", "read_manifest"]
+__all__ = ["kind_of", "read_bytes", "read_documents", "read_manifest"]
 
 
 def read_bytes(path: str, *, what: str) -> bytes:
@@ -28,22 +28,30 @@ def read_bytes(path: str, *, what: str) -> bytes:
         ) from error
 
 
+def read_documents(path: str, *, what: str) -> list[Any]:
+    """Return the documents of a YAML or JSON file, without the empty ones.
+
+    Errors: CommandError with exit code 2 for what can't be read, duplicate keys included.
+    """
+    import yaml  # noqa: PLC0415 - help and completion start without it
+
+    text = read_bytes(path, what=what)
+    try:
+        return [found for found in yaml.load_all(text, Loader=_loader()) if found is not None]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CommandError(
+            f"unreadable {what}; {visible(path)}: {visible(str(error))}; correct the YAML or JSON",
+            exit_code=2,
+        ) from error
+
+
 def read_manifest(path: str) -> JsonObject:
     """Return the one object in a manifest.
 
     Errors: CommandError with exit code 2 for several documents or a List (one signature is about one object),
         for duplicate keys, and for what is no Kubernetes object.
     """
-    import yaml  # noqa: PLC0415 - help and completion start without it
-
-    text = read_bytes(path, what="manifest")
-    try:
-        documents = [found for found in yaml.load_all(text, Loader=_loader()) if found is not None]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(
-            f"unreadable manifest; {visible(path)}: {visible(str(error))}; correct the YAML or JSON",
-            exit_code=2,
-        ) from error
+    documents = read_documents(path, what="manifest")
     if len(documents) != 1:
         raise CommandError(
             f"{len(documents)} documents in {visible(path)}; one signature is about one object; "

@@ -20,7 +20,7 @@ from peergate.cli.pending import Pending
 from peergate.cli.text import WIDTH, plural, visible
 from peergate.gate.policies import CompiledRule
 
-__all__ = ["Place", "SignedBy", "lines_of", "options_in_words", "what_happens"]
+__all__ = ["Place", "SignedBy", "lines_of", "options_in_words", "rule_in_words", "what_happens"]
 
 _LABEL: Final = 11
 _CASCADES: Final = {
@@ -89,7 +89,7 @@ def lines_of(
         lines += _entry("What" if index == 0 else "", sentence)
     lines += _entry("To undo", _undo(pending))
     if pending.protected:
-        lines += [line for rule in pending.match.enforced for line in _entry("Rule", _rule(rule))]
+        lines += [line for rule in pending.match.enforced for line in _entry("Rule", rule_in_words(rule))]
     else:
         lines += _entry("Rule", "none; this object is not protected, the gate would let it pass")
     lines += [line for one in pending.unseen for line in _entry("PARTIAL", f"may not read {one}")]
@@ -140,7 +140,8 @@ def _undo(pending: Pending) -> str:
     return f"save it first: {save}; creating it again gives it a new uid"
 
 
-def _rule(rule: CompiledRule) -> str:
+def rule_in_words(rule: CompiledRule) -> str:
+    """Return what one rule asks for: ``prod/0: 2 approvals, 1 by a human``."""
     wanted = rule.rule.approvals
     people = f", {wanted.min_humans} by a human" if wanted.min_humans else ""
     groups = f", from {', '.join(wanted.from_groups)}" if wanted.from_groups else ""
