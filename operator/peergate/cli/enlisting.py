@@ -220,15 +220,14 @@ def _token(cluster: Cluster, *, enlistment: Enlistment, namespace: str) -> tuple
 
 
 def _kubeconfig(cluster: Cluster, *, token: str, user: str, namespace: str) -> JsonObject:
-    settings = cluster.configuration
-    server: JsonObject = {"server": cluster.server}
-    if settings.ssl_ca_cert:
-        content = Path(settings.ssl_ca_cert).read_bytes()
-        server["certificate-authority-data"] = base64.b64encode(content).decode("ascii")
-    if not settings.verify_ssl:
+    access = cluster.access
+    server: JsonObject = {"server": access.server}
+    if access.authority:
+        server["certificate-authority-data"] = base64.b64encode(access.authority).decode("ascii")
+    if not access.verified:
         server["insecure-skip-tls-verify"] = True
-    if settings.tls_server_name:
-        server["tls-server-name"] = settings.tls_server_name
+    if access.server_name:
+        server["tls-server-name"] = access.server_name
     name = cluster.name or "cluster"
     context = {"cluster": name, "user": user, "namespace": namespace}
     return {

@@ -7,13 +7,13 @@ them (approval-format.md §5.3).
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
+from peergate.cli.access import Access, Place, find_access
 from peergate.cli.output import Output
 from peergate.cli.text import visible
 from peergate.errors import CommandError
@@ -23,7 +23,10 @@ __all__ = ["ApiError", "Cluster", "connect", "object_path", "strict_json"]
 
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 400
-_IN_CLUSTER_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_GRACE_SECONDS: Final = 10.0
+"""The server ends a watch; this much later it counts as broken."""
+_LINE_LIMIT: Final = 16 << 20
+"""Bytes of one watch event; objects are at most 3 MiB (kubernetes-facts.md C16)."""
 
 PatchType = Literal["application/merge-patch+json", "application/apply-patch+yaml"]
 
@@ -41,13 +44,13 @@ class ApiError(CommandError):
 class Cluster:
     """One cluster, as one context of a kubeconfig reaches it."""
 
-    def __init__(self, api: Any, *, out: Output, context: str, name: str, namespace: str) -> None:
-        self._api = api
+    def __init__(self, access: Access, *, out: Output, place: Place) -> None:
+        self.access = access
         self._out = out
-        self.context = context
-        self.name = name
+        self.context = place.context
+        self.name = place.cluster
         """The cluster's name in the kubeconfig."""
-        self.namespace = namespace
+        self.namespace = out.flags.namespace or place.namespace or "default"
         """The flag's, else the context's, else ``default``."""
         self.namespace_given = bool(out.flags.namespace)
         self.date = ""
@@ -56,12 +59,7 @@ class Cluster:
     @property
     def server(self) -> str:
         """Return the API server's URL."""
-        return str(self._api.configuration.host)
-
-    @property
-    def configuration(self) -> Any:
-        """Return the client configuration, for its server and CA."""
-        return self._api.configuration
+        return self.access.server
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, accept: str = "") -> JsonObject:
         """Return the object at the path.
@@ -104,6 +102,20 @@ class Cluster:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         return self._call("DELETE", path, body={**body, "dryRun": ["All"]} if dry_run else body)
 
+    @contextmanager
+    def watch(
+        self, path: str, *, query: Mapping[str, str], accept: str = "", seconds: int
+    ) -> Iterator[Iterator[JsonObject]]:
+        """Give the events of a watch that the server ends after so many seconds; errors as ``get``.
+
+        The lines of a stream that breaks off end it early; whoever watches goes on with another.
+        """
+        asked = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
+        with self._send(
+            "GET", path, query=asked, accept=accept, patience=seconds + _GRACE_SECONDS
+        ) as response:
+            yield _events(response)
+
     def _call(
         self,
         method: str,
@@ -114,15 +126,50 @@ class Cluster:
         accept: str = "",
         content_type: str = "application/json",
     ) -> JsonObject:
-        from urllib3 import HTTPHeaderDict  # noqa: PLC0415 - help and completion start without it
+        with self._send(
+            method, path, body=body, query=query, accept=accept, content_type=content_type
+        ) as response:
+            return strict_json(self._content(response))
+
+    def _content(self, response: Any) -> bytes:
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - help and completion start without it
+
+        try:
+            return bytes(response.data)
+        except HTTPError as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> CommandError:
+        return CommandError(
+            f"no answer from the cluster; can't reach {self.server}; check --context and the network",
+            context=str(error),
+        )
+
+    @contextmanager
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonObject | None = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = "",
+        content_type: str = "application/json",
+        patience: float | None = None,
+    ) -> Iterator[Any]:
+        """Give the response, its body not read yet; errors as ``get``.
+
+        Units: ``patience`` in seconds without a byte, for a stream.
+        """
+        from urllib3 import HTTPHeaderDict, Timeout  # noqa: PLC0415 - help and completion start without it
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
 
         flags = self._out.flags
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
-        plain: dict[str, str] = {"Accept": accept or "application/json", "User-Agent": "peergate"}
+        plain = {"Accept": accept or "application/json", "User-Agent": "peergate"}
         if body is not None:
             plain["Content-Type"] = content_type
-        self._api.update_params_for_auth(plain, [], ["BearerToken"], path, method, body)
+        plain |= self.access.headers(method=method, path=path)
         headers = HTTPHeaderDict(plain)
         if flags.as_user:
             headers.add("Impersonate-User", flags.as_user)
@@ -131,28 +178,45 @@ class Cluster:
         if flags.as_uid:
             headers.add("Impersonate-Uid", flags.as_uid)
         started = time.monotonic()
+        limit = flags.request_timeout.total_seconds()
         try:
-            response = self._api.rest_client.pool_manager.request(
+            response = self.access.pool.request(
                 method,
                 url,
                 body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
                 headers=headers,
-                timeout=flags.request_timeout.total_seconds(),
+                timeout=Timeout(connect=limit, read=limit if patience is None else patience),
                 retries=False,
+                preload_content=False,
             )
         except HTTPError as error:
-            raise CommandError(
-                f"no answer from the cluster; can't reach {self.server}; check --context and the network",
-                context=str(error),
-            ) from error
+            raise self._silent(error) from error
         self.date = response.headers.get("Date", "")
-        spent = (time.monotonic() - started) * 1000
-        self._out.trace(f"{method} {path} {response.status} in {spent:.0f} ms")
-        for warning in response.headers.getlist("Warning"):
-            self._out.say(f"Warning: {visible(_warning_text(warning))}")
-        if response.status >= _FIRST_ERROR:
-            raise _refused(method, path, status=response.status, content=response.data)
-        return strict_json(response.data)
+        try:
+            spent = (time.monotonic() - started) * 1000
+            self._out.trace(f"{method} {path} {response.status} in {spent:.0f} ms")
+            for warning in response.headers.getlist("Warning"):
+                self._out.say(f"Warning: {visible(_warning_text(warning))}")
+            if response.status >= _FIRST_ERROR:
+                raise _refused(method, path, status=response.status, content=self._content(response))
+            yield response
+        finally:
+            # Read to its end, it goes back to the pool; a watch that was left goes with its connection.
+            response.release_conn() if patience is None else response.close()
+
+
+def _events(response: Any) -> Iterator[JsonObject]:
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - help and completion start without it
+
+    rest = b""
+    try:
+        while part := response.read1(1 << 16):
+            *lines, rest = (rest + part).split(b"\n")
+            if len(rest) > _LINE_LIMIT:
+                return
+            yield from (strict_json(line) for line in lines if line.strip())
+    except HTTPError:
+        return
 
 
 def strict_json(content: bytes) -> JsonObject:
@@ -214,51 +278,8 @@ def connect(out: Output) -> Cluster:
 
     Nothing is sent yet. Errors: CommandError when there is no usable configuration.
     """
-    from kubernetes import client, config  # noqa: PLC0415 - help and completion start without it
-
-    flags = out.flags
-    settings = client.Configuration()
-    settings.retries = False
-    no_file = not flags.kubeconfig and not os.environ.get("KUBECONFIG") and not _default_file().exists()
-    try:
-        if no_file and os.environ.get("KUBERNETES_SERVICE_HOST"):
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-            own = _IN_CLUSTER_NAMESPACE.read_text(encoding="ascii").strip()
-            entry: JsonObject = {"name": "in-cluster", "context": {"cluster": "in-cluster", "namespace": own}}
-        else:
-            entry = _context(config, file=flags.kubeconfig, wanted=flags.context)
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=flags.kubeconfig,
-                context=entry["name"],
-                client_configuration=settings,
-                persist_config=False,
-            )
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
-        raise CommandError(
-            f"no cluster to talk to; {visible(str(error))}; set KUBECONFIG, --kubeconfig or --context",
-        ) from error
-    body = entry.get("context") or {}
-    return Cluster(
-        client.ApiClient(settings),
-        out=out,
-        context=str(entry.get("name", "")),
-        name=str(body.get("cluster", "")),
-        namespace=flags.namespace or str(body.get("namespace") or "default"),
-    )
-
-
-def _default_file() -> Path:
-    return Path("~/.kube/config").expanduser()
-
-
-def _context(config: Any, *, file: str | None, wanted: str | None) -> JsonObject:
-    contexts, active = config.list_kube_config_contexts(config_file=file)
-    for entry in contexts:
-        if wanted is not None and entry.get("name") == wanted:
-            return dict(entry)
-    if wanted is not None:
-        raise ValueError(f"the kubeconfig has no context {wanted!r}")
-    return dict(active)
+    access, place = find_access(kubeconfig=out.flags.kubeconfig, context=out.flags.context)
+    return Cluster(access, out=out, place=place)
 
 
 def object_path(*, group: str, version: str, resource: str, namespace: str, name: str = "") -> str:
