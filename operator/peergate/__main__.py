@@ -9,9 +9,9 @@ from typing import NoReturn
 
 import click
 
-from peergate.cli import Entry, application, run_program
+from peergate.cli import Entry, LazyGroup, application, run_program
 
-__all__ = ["main", "run"]
+__all__ = ["complete", "main", "run"]
 
 
 @click.command
@@ -34,11 +34,23 @@ def run(*, config: Path | None) -> int:
 
 def main() -> NoReturn:
     """Run the program and end the process with its exit code."""
-    root = application(extra={"run": Entry("peergate.__main__:run", "Run the operator.")})
+    root = _root()
     name = sys.argv[0]
     if "_PEERGATE_COMPLETE" in os.environ:
         root.main(prog_name="peergate", complete_var="_PEERGATE_COMPLETE")
     sys.exit(run_program(root, arguments=sys.argv[1:], name=name))
+
+
+def complete() -> NoReturn:
+    """Answer kubectl, which asks ``kubectl_complete-peergate`` what may follow, and end the process."""
+    from peergate.cli.plugin_completion import answer  # noqa: PLC0415 - the command itself starts without it
+
+    sys.stdout.write(answer(_root(), arguments=sys.argv[1:]))
+    sys.exit(0)
+
+
+def _root() -> LazyGroup:
+    return application(extra={"run": Entry("peergate.__main__:run", "Run the operator.")})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from peergate.cli.app import application
 from peergate.cli.entry import run_program
-from peergate.cli.lazy import Entry
+from peergate.cli.lazy import Entry, LazyGroup
 
-__all__ = ["Entry", "application", "run_program"]
+__all__ = ["Entry", "LazyGroup", "application", "run_program"]

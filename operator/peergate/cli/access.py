@@ -19,7 +19,7 @@ from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.model.names import JsonObject
 
-__all__ = ["Access", "Place", "find_access"]
+__all__ = ["Access", "Place", "find_access", "plain_access"]
 
 _IN_CLUSTER_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _PLAIN_CLUSTER: Final = frozenset(
@@ -70,10 +70,12 @@ def find_access(*, kubeconfig: str | None, context: str | None) -> tuple[Access,
 
     Nothing is sent yet. Errors: CommandError when there is no usable configuration.
     """
-    return _plain(kubeconfig=kubeconfig, context=context) or _official(kubeconfig=kubeconfig, context=context)
+    return plain_access(kubeconfig=kubeconfig, context=context) or _official(
+        kubeconfig=kubeconfig, context=context
+    )
 
 
-def _plain(*, kubeconfig: str | None, context: str | None) -> tuple[Access, Place] | None:
+def plain_access(*, kubeconfig: str | None, context: str | None) -> tuple[Access, Place] | None:
     """Return what a plain kubeconfig says; ``None`` for everything that is not plain, errors included."""
     import yaml  # noqa: PLC0415 - help and completion start without it
 

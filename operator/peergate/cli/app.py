@@ -12,7 +12,10 @@ from peergate.cli.lazy import Entry, LazyGroup
 __all__ = ["COMMANDS", "application"]
 
 COMMANDS: Final = {
+    "list": Entry("peergate.cli.list:list_", "List the requests that are yours to decide."),
     "approve": Entry("peergate.cli.approve:approve", "Review one exact change and sign it."),
+    "request": Entry("peergate.cli.request_change:request", "Ask for a change as the agent, with a reason."),
+    "wait": Entry("peergate.cli.wait:wait", "Wait until a request is decided."),
     "attach": Entry("peergate.cli.attach:attach", "Put an approval on the object it is about."),
     "verify": Entry("peergate.cli.verify:verify", "Check an approval: form, signature, object, time."),
     "policy": Entry("peergate.cli.policy:policy", "Try protection policies before they are applied."),

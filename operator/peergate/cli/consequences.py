@@ -17,7 +17,7 @@ from peergate.cli.text import plural, visible
 from peergate.model.names import JsonObject
 from peergate.model.review import Kind
 
-__all__ = ["Consequence", "Tier", "of_delete", "of_update"]
+__all__ = ["Consequence", "Tier", "least_tier", "of_delete", "of_update"]
 
 
 class Tier(StrEnum):
@@ -93,6 +93,28 @@ _STATELESS: Final = frozenset(
 _WORKLOADS: Final = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"}
 )
+
+
+_STORES: Final = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "PersistentVolume"),
+        ("", "PersistentVolumeClaim"),
+        ("", "Secret"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+"""Kinds that a change can cost data of."""
+
+
+def least_tier(*, operation: str, effect: str, group: str, kind: str) -> Tier:
+    """Return the tier as far as a list can tell it, from the kind alone; an empty kind is an unknown one."""
+    if operation != "DELETE":
+        if (group, kind) in _STORES:
+            return Tier.IRREVERSIBLE
+        return Tier.DISRUPTIVE if effect == "Delete" else Tier.REVERSIBLE
+    known = (group, kind) in _STATELESS or (group, kind) == ("apps", "StatefulSet")
+    return Tier.DISRUPTIVE if known else Tier.IRREVERSIBLE
 
 
 def of_delete(

@@ -25,7 +25,8 @@ INTERRUPTED: Final = 130
 
 _USAGE: Final = 2
 _OWN_NAME: Final = re.compile(
-    r"(?<![\w./-])(?<!kubectl )peergate(?= (?:approve|approver|attach|verify|agent|doctor)\b)"
+    r"(?<![\w./-])(?<!kubectl )peergate(?= (?:"
+    r"agent|approve|approver|attach|doctor|list|policy|reject|request|show|verify|wait)\b)"
 )
 """This program in an advice, which a kubectl plugin is called differently in."""
 _NUMBER: Final = re.compile(r"-v=?(\d+)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from functools import cache
 from typing import Final
 
 from peergate.cli.discovery import ApiResource
@@ -9,7 +11,7 @@ from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.model.review import Kind
 
-__all__ = ["known_kind", "known_type"]
+__all__ = ["kind_named", "known_kind", "known_type", "typed"]
 
 _NAMESPACED: Final = """
 v1                        ConfigMap                 configmaps                cm
@@ -94,6 +96,22 @@ def known_kind(kind: Kind) -> ApiResource:
     )
 
 
+def kind_named(*, group: str, resource: str) -> str:
+    """Return the kind of a built-in resource, ``Deployment`` of ``deployments``; empty for any other."""
+    for one in _table():
+        if (one.kind.group, one.plural) == (group, resource):
+            return one.kind.kind
+    return ""
+
+
+def typed(*, group: str, resource: str, name: str) -> str:
+    """Return ``statefulset/db`` or ``certificates.cert-manager.io/web``, quoted for a shell."""
+    kind = kind_named(group=group, resource=resource).lower()
+    words = kind or (f"{resource}.{group}" if group else resource)
+    return visible(shlex.quote(f"{words}/{name}"), limit=1024)
+
+
+@cache
 def _table() -> tuple[ApiResource, ...]:
     found: list[ApiResource] = []
     for namespaced, table in ((True, _NAMESPACED), (False, _CLUSTER_WIDE)):

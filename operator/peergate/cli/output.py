@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import click
 
@@ -40,10 +40,15 @@ class Output:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
-    def document(self, kind: str, members: dict[str, Any]) -> None:
-        """Write one JSON document with ``apiVersion`` and ``kind``, keys in the order given."""
+    def document(self, kind: str, members: dict[str, Any], *, form: Literal["json", "yaml"] = "json") -> None:
+        """Write one document with ``apiVersion`` and ``kind``, keys in the order given."""
         document = {"apiVersion": API_VERSION, "kind": kind, **members}
-        self.data(json.dumps(document, indent=2, ensure_ascii=True))
+        if form == "json":
+            self.data(json.dumps(document, indent=2, ensure_ascii=True))
+            return
+        import yaml  # noqa: PLC0415 - only this form needs it
+
+        self.data(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
 
     def table(self, lines: Iterable[str]) -> None:
         """Write lines for people to stdout; set apart only where stdout is a terminal, too."""

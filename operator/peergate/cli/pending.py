@@ -20,8 +20,8 @@ from peergate.approval.verify import Terms
 from peergate.cli.asker import Asker
 from peergate.cli.discovery import resource_of_kind
 from peergate.cli.kube import ApiError, Cluster
-from peergate.cli.last_applied import as_kubectl_replaces
 from peergate.cli.manifest import kind_of
+from peergate.cli.replacing import REPLACED_BY, replacement_of
 from peergate.cli.situation import situation_of
 from peergate.cli.targets import Target, read_target
 from peergate.cli.text import visible
@@ -114,14 +114,7 @@ def pending_replace(
 
 
 def _dry_run(cluster: Cluster, *, target: Target, manifest: JsonObject) -> JsonObject:
-    metadata = dict(manifest["metadata"])
-    if target.namespace:
-        metadata["namespace"] = target.namespace
-    body = as_kubectl_replaces({**manifest, "metadata": metadata})
-    # As kubectl does; and the object that was read is the one that is compared.
-    version = body["metadata"].get("resourceVersion") or target.live["metadata"]["resourceVersion"]
-    body = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
-    query = {"dryRun": "All", "fieldManager": "kubectl-replace"}
+    body, query = replacement_of(target, manifest=manifest), {"dryRun": "All", **REPLACED_BY}
     try:
         return cluster.replace(target.path, body, query=query)
     except ApiError as error:

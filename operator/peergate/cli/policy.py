@@ -18,11 +18,25 @@ def policy() -> None:
 
 
 @policy.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, metavar="POLICY...")
-@click.option("--review", metavar="FILE|-", help="An AdmissionReview, as the API server sends it.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="POLICY...")
+@click.option(
+    "--review",
+    type=click.Path(allow_dash=True),
+    metavar="FILE|-",
+    help="An AdmissionReview, as the API server sends it.",
+)
 @click.option("--request", metavar="TEXT", help="In words: delete TYPE/NAME, replace, create.")
-@click.option("-f", "--filename", "file", metavar="FILE", help="With --request: the object.")
-@click.option("--live", metavar="FILE", help="With replace: the object as it is now.")
+@click.option(
+    "-f",
+    "--filename",
+    "file",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="With --request: the object.",
+)
+@click.option(
+    "--live", type=click.Path(allow_dash=True), metavar="FILE", help="With replace: the object as it is now."
+)
 @click.option("--labels", metavar="K=V,...", default="", help="Labels of the object.")
 @click.option("--namespace-labels", metavar="K=V,...", default="", help="Labels of its namespace.")
 @click.option("--owner", metavar="TEXT", default="", help="Who answers for the agent.")

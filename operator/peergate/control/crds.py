@@ -116,6 +116,9 @@ _DEFINITIONS: Final = (
             _Column("Subresource", ".spec.object.subresource", "Empty: the object itself.", wide=True),
             _Column("Owner", ".spec.requester.owner", "Who answers for the requester.", wide=True),
             _Column("Missing", ".status.missing", "What is missing.", wide=True),
+            _Column("Group", ".spec.object.group", "API group of the object.", wide=True),
+            _Column("Rules", ".spec.rules", "The rules that ask for approval.", wide=True),
+            _Column("Signed-By", ".status.approvals", "Whose approvals count.", wide=True),
         ),
         rules=(
             _SPEC_STAYS,

@@ -16,6 +16,10 @@ _HELP = {
     "help": ("--help",),
     "help-approve": ("approve", "--help"),
     "help-attach": ("attach", "--help"),
+    "help-list": ("list", "--help"),
+    "help-policy-test": ("policy", "test", "--help"),
+    "help-request": ("request", "--help"),
+    "help-wait": ("wait", "--help"),
     "help-verify": ("verify", "--help"),
     "help-approver-create": ("approver", "create", "--help"),
     "help-agent-create": ("agent", "create", "--help"),
@@ -120,6 +124,25 @@ CASES = {
         ("agent", "create", "bot", "--owner", "o", "--ttl", "1m", "--kubeconfig-out", "/nonexistent/x"),
         2,
         "tokens live 10m at least",
+    ),
+    "a request needs a reason": Case(("request", "delete", "pod/a"), 2, "error: missing option '--reason'"),
+    "a reason is a sentence": Case(
+        ("request", "delete", "pod/a", "--reason", " "), 2, "error: wrong --reason; it has 1 character, "
+    ),
+    "a reason has 512 characters at most": Case(
+        ("request", "delete", "pod/a", "--reason", "x" * 513),
+        2,
+        "error: wrong --reason; it has 513 characters",
+    ),
+    "a timeout is for waiting": Case(
+        ("request", "delete", "pod/a", "--reason", "x", "--timeout", "5s"),
+        2,
+        "error: --timeout is for --wait",
+    ),
+    "a list is of all or of mine": Case(("list", "--all", "--mine"), 2, "exclude each other"),
+    "a watch shows lines": Case(("list", "-w", "-o", "json"), 2, "-w shows lines"),
+    "approvals come from one place": Case(
+        ("attach", "cr-hbzkqvmtwxcdfgjnprst", "-f", "x"), 2, "approvals come from CR or from -f FILE"
     ),
     "wrong settings end the operator with 1": Case(
         ("run", "--config", "/nonexistent/c"), 1, "can't read the settings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from tests.tools.generate import ROOT
 
+from peergate import __version__
 from peergate.approval.keyring import build_keyring
 from peergate.gate.policies import compile_policy
 from peergate.model.approver import ApproverSpec
@@ -84,3 +86,30 @@ def test_every_manifest_is_yaml_with_a_kind(file: Path) -> None:
 
 def _documents(file: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+
+
+def test_the_krew_template_is_a_plugin_manifest() -> None:
+    """What krew's own validation demands of a manifest of its API version."""
+    path = _MANIFESTS / "krew" / "peergate.yaml"
+    [document] = _documents(path)
+    assert set(document) == {"apiVersion", "kind", "metadata", "spec"}
+    assert document["apiVersion"] == "krew.googlecontainertools.github.com/v1alpha2"
+    assert document["kind"] == "Plugin"
+    assert document["metadata"] == {"name": path.stem}
+    spec = document["spec"]
+    assert set(spec) <= {"version", "homepage", "shortDescription", "description", "caveats", "platforms"}
+    assert re.fullmatch(r"v\d+\.\d+\.\d+(-[\w.]+)?", spec["version"])
+    assert spec["version"] == f"v{__version__}"
+    assert "\n" not in spec["shortDescription"]
+    assert 0 < len(spec["shortDescription"]) <= 60
+    assert spec["description"]
+    assert spec["platforms"]
+    for platform in spec["platforms"]:
+        assert set(platform) <= {"uri", "sha256", "bin", "files", "selector"}
+        assert re.fullmatch(r"https://\S+\.(zip|tar\.gz)", platform["uri"])
+        assert spec["version"] in platform["uri"]
+        assert re.fullmatch(r"[0-9a-f]{64}", platform["sha256"])
+        assert platform["bin"].rpartition("/")[2] == "kubectl-peergate"
+        [expression] = platform["selector"]["matchExpressions"]
+        assert expression["operator"] in {"In", "NotIn", "Exists", "DoesNotExist"}
+        assert expression["key"] in {"os", "arch"}
