@@ -45,6 +45,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     "DaemonSet": ("daemonsets", True),
     "Deployment": ("deployments", True),
     "EndpointSlice": ("endpointslices", True),
+    "Endpoints": ("endpoints", True),
     "Event": ("events", True),
     "HorizontalPodAutoscaler": ("horizontalpodautoscalers", True),
     "Ingress": ("ingresses", True),

@@ -16,12 +16,22 @@ from peergate.gate.shape import mapping, sequence
 from peergate.model.change import Effect
 from peergate.model.review import Gate
 
-__all__ = ["ENTRIES", "harmful_kind", "reaching_workload", "unknown_creation"]
+__all__ = [
+    "ENTRIES",
+    "adopting_job",
+    "displacing_pod",
+    "harmful_kind",
+    "reaching_workload",
+    "unknown_creation",
+]
 
 _MAY_BE_OPENED: Final = "a policy may open this kind to agents (allowCreate); else a person creates it."
 _SCALES: Final = "would create something that scales a workload"
 _CUTS_OFF: Final = "would create something that limits or cuts off others in its namespace"
 _ADOPTS: Final = "would create something that adopts, and so deletes, the Pods of others"
+_DISPLACES: Final = "would create a Pod that a workload keeps in place of one of its own"
+_TEMPLATE_LABEL: Final = "pod-template-hash"
+_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 _DELETES: Final = "would create something that has others delete"
 _HARMFUL: Final = {
     ("autoscaling", "horizontalpodautoscalers"): _SCALES,
@@ -64,6 +74,30 @@ def reaching_workload(situation: Situation) -> Finding | None:
     )
 
 
+def adopting_job(situation: Situation) -> Finding | None:
+    """T10: a Job that chooses its selector itself adopts Pods that nobody owns, and ends them."""
+    review = situation.review
+    spec = mapping((review.object or {}).get("spec"))
+    if review.gate is not Gate.NAMESPACED or review.subresource or not spec.get("manualSelector"):
+        return None
+    return Finding(Effect.FORBIDDEN, why=_ADOPTS, allowed=_MAY_BE_OPENED, closed=True)
+
+
+def displacing_pod(situation: Situation) -> Finding | None:
+    """T10: a workload adopts a Pod that looks like its own, and ends one that it holds dear less.
+
+    The Pods of a Deployment carry a label that nobody else needs; an annotation says which of them go first.
+    """
+    review = situation.review
+    metadata = situation.new_metadata
+    marked = _TEMPLATE_LABEL in mapping(metadata.get("labels")) or _COST_ANNOTATION in mapping(
+        metadata.get("annotations")
+    )
+    if review.gate is not Gate.NAMESPACED or review.subresource or not marked:
+        return None
+    return Finding(Effect.FORBIDDEN, why=_DISPLACES, allowed=_MAY_BE_OPENED, closed=True)
+
+
 def unknown_creation(situation: Situation) -> Finding | None:
     """Refuse a CREATE on a subresource (a binding, ...): none but an eviction has one of ours (V1)."""
     review = situation.review
@@ -100,6 +134,8 @@ def _is_privileged(context: Mapping[str, Any]) -> bool:
 
 ENTRIES: Final = (
     Entry(harmful_kind, ("CREATE",), tuple(_HARMFUL)),
+    Entry(adopting_job, ("CREATE",), (("batch", "jobs"),)),
+    Entry(displacing_pod, ("CREATE",), (("", "pods"),)),
     Entry(reaching_workload, ("CREATE",)),
     Entry(unknown_creation, ("CREATE",), everywhere=True),
 )

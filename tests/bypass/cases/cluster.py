@@ -94,6 +94,11 @@ def bound_volume(arm: Arm) -> tuple[str, ...]:
     return (arm.make(body),)
 
 
+def ending_service(arm: Arm) -> tuple[str, ...]:
+    arm.endings.append(lambda: arm.admin.request("DELETE", arm.fill(API)))
+    return ()
+
+
 CASES = (
     Case("T9 DO2", "deletes a namespace", typed("kubectl delete namespace {name} --wait=false"), namespace()),
     Case(
@@ -230,6 +235,13 @@ CASES = (
         "deletes where an API is served",
         typed("kubectl delete apiservice v1.{name}.example.com"),
         there(SERVED),
+    ),
+    Case(
+        "T19",
+        "has an API served by a server of its own",
+        typed("kubectl create -f -", given=SERVED),
+        ending_service,
+        worked=lambda arm: arm.live(arm.fill(API)) is not None,
     ),
     Case(
         "T19 U15",

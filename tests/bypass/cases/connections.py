@@ -19,7 +19,35 @@ def reached(arm: Arm) -> bool:
     return bool(arm.answers) and not refused_by(arm.answers)
 
 
+def node_and_pod(arm: Arm) -> tuple[str, ...]:
+    """Arrange a Pod that waits for a scheduler of its own, and a Node."""
+    node(arm)
+    return pod(schedulingGates=[], schedulerName="example.com/none")(arm)
+
+
 CASES = (
+    Case(
+        "T14 T20",
+        "binds a waiting Pod to a node",
+        sent(
+            "POST",
+            POD + "/binding",
+            {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": "{name}"},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": "{name}"},
+            },
+        ),
+        node_and_pod,
+    ),
+    Case(
+        "T14 DO19",
+        "attaches to a Pod by POST",
+        sent("POST", POD + "/attach", None, stdin="true"),
+        pod(),
+        worked=reached,
+    ),
     Case(
         "T14 DO19",
         "runs a command in a Pod",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.bypass.acts import exists, nothing, typed
+from tests.bypass.acts import exists, nothing, sent, typed
 from tests.bypass.bodies import CLAIM, SERVICE
 from tests.bypass.cases.content import POLICY
 from tests.bypass.model import Arrange, Case
@@ -60,6 +60,11 @@ SLICE = {
     "endpoints": [{"addresses": ["10.1.2.3"]}],
     "ports": [{"port": 80}],
 }
+ENDPOINTS = {
+    "apiVersion": "v1",
+    "kind": "Endpoints",
+    "subsets": [{"addresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 80}]}],
+}
 CLOSED = {**POLICY, "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}}
 NO_QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"count/none.example.com": "0"}}}
 LIMITS = {
@@ -73,6 +78,14 @@ CASES = (
     creating("DO12 T10", "closes a namespace by a new quota", NO_QUOTA),
     creating("DO12 T10", "closes a namespace by a new limit", LIMITS),
     creating("T10", "leads a Service elsewhere", SLICE, there(SERVICE)),
+    creating("T10", "leads a Service elsewhere by the older kind", ENDPOINTS),
+    Case(
+        "DO12 T10",
+        "creates a limit by PUT, which a client may",
+        sent("PUT", "/api/v1/namespaces/{ns}/limitranges/{name}", {**LIMITS, "metadata": {"name": "{name}"}}),
+        leaving("LimitRange", "v1"),
+        worked=exists("LimitRange"),
+    ),
     creating("T20 DO15", "creates a Pod with the node's files", a_pod(volumes=HOST_PATH)),
     creating("T20 DO15", "creates a privileged Pod", privileged()),
     creating("T20 DO15", "creates a Pod in the node's network", a_pod(hostNetwork=True)),

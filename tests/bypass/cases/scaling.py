@@ -106,7 +106,66 @@ def patched(path: str, spec: dict[str, Any]) -> Any:
     return sent("PATCH", path, {"spec": spec}, as_=MERGE)
 
 
+def displaced(arm: Arm) -> bool:
+    """Tell whether the workload's first Pod went."""
+    items = arm.live(pods_of(arm))["items"]
+    there_still = {item["metadata"]["uid"] for item in items if "deletionTimestamp" not in item["metadata"]}
+    return arm.notes["first"] not in there_still
+
+
+def a_set_that_is_known(arm: Arm) -> tuple[str, ...]:
+    """Arrange a ReplicaSet with one Pod, and remember which."""
+    path, _ = workload("ReplicaSet")(arm)
+    arm.notes["first"] = arm.live(pods_of(arm))["items"][0]["metadata"]["uid"]
+    return (path,)
+
+
+DEAR_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "{name}",
+        "labels": {"app": "{name}"},
+        "annotations": {"controller.kubernetes.io/pod-deletion-cost": "1000"},
+    },
+    "spec": POD,
+}
+TAKING_JOB = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "{name}"},
+    "spec": {
+        "manualSelector": True,
+        "parallelism": 0,
+        "selector": {"matchLabels": {"app": "{name}"}},
+        "template": {**TEMPLATE, "spec": {**POD, "restartPolicy": "Never"}},
+    },
+}
+
 CASES = (
+    Case(
+        "T10",
+        "creates a Pod that a workload keeps in place of its own",
+        typed("kubectl -n {ns} create -f -", given=DEAR_POD),
+        a_set_that_is_known,
+        worked=displaced,
+    ),
+    Case(
+        "T10",
+        "creates a Job that adopts Pods and ends them",
+        typed("kubectl -n {ns} create -f -", given=TAKING_JOB),
+        orphans,
+        worked=no_pods,
+    ),
+    Case(
+        "U19 T10",
+        "says that a Pod has failed",
+        sent(
+            "PATCH", "/api/v1/namespaces/{ns}/pods/{name}/status", {"status": {"phase": "Failed"}}, as_=MERGE
+        ),
+        LONE,
+        worked=lambda arm: bool(arm.live(arm.path("Pod"))["status"]["phase"] == "Failed"),
+    ),
     creating("T10 DO6", "creates an autoscaler of one's own", {**AUTOSCALER, "metadata": {}}),
     Case(
         "T10 DO6 U2",

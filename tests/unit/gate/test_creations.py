@@ -36,6 +36,15 @@ CLOSED = {
     "a ReplicaSet, which adopts (T10)": thing("ReplicaSet", spec={"replicas": 0}),
     "one that says it has a controller too (T10)": thing("ReplicaSet", ownerReferences=[OWNER]),
     "a ReplicationController (T10)": thing("ReplicationController"),
+    "a Job that chooses its selector itself (T10)": thing("Job", spec={"manualSelector": True}),
+    "a Pod that says what its end costs (T10)": {
+        **pod(),
+        "metadata": {"name": "p", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "9"}},
+    },
+    "a Pod that looks like a Deployment's (T10)": {
+        **pod(),
+        "metadata": {"name": "p", "labels": {"pod-template-hash": "5d9c"}},
+    },
     "a request to delete a backup (DO17)": thing("DeleteBackupRequest"),
     "a Pod with files of its node (T20)": pod(volumes=[{"hostPath": {"path": "/"}}]),
     "a privileged Pod (T20)": pod(containers=[container(privileged=True)]),
@@ -51,6 +60,12 @@ CLOSED = {
 }
 FREE = {
     "a Pod": pod(),
+    "a Pod with labels and annotations": {
+        **pod(),
+        "metadata": {"name": "p", "labels": {"app": "web"}, "annotations": {"a": "b"}},
+    },
+    "a Job": templated("Job"),
+    "a Job whose selector the cluster chooses": thing("Job", spec={"manualSelector": False}),
     "a Pod with volumes of its own": pod(volumes=[{"emptyDir": {}}, {"configMap": {"name": "c"}}]),
     "a container that is not privileged": pod(containers=[container(privileged=False)]),
     "a Deployment": templated("Deployment"),
