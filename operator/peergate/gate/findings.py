@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from peergate.approval.projection import unchanged
@@ -48,21 +49,23 @@ class Finding:
         return _CLOSED if self.closed else _GRAVITY[self.effect]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
-    """One request of one agent."""
+    """One request of one agent.
+
+    Without slots: what many entries ask for is computed once and kept.
+    """
 
     review: Review
     agent: Agent
     snapshot: Snapshot
-    _memo: list[bool] = field(default_factory=list, compare=False, repr=False)
 
-    @property
+    @cached_property
     def is_eviction(self) -> bool:
         """Tell whether this is an eviction: a deletion that comes as a CREATE, without the Pod (AR15)."""
         return self.review.is_eviction
 
-    @property
+    @cached_property
     def old(self) -> JsonObject | None:
         """Return what is there: the old object; of an eviction the Pod, as it was fetched."""
         return self.snapshot.pod if self.is_eviction else self.review.old_object
@@ -85,32 +88,30 @@ class Situation:
         options: JsonObject | None = (self.review.object or {}).get("deleteOptions")
         return options
 
-    @property
+    @cached_property
     def unchanged(self) -> bool:
-        """Tell whether an UPDATE changes nothing that an approval binds; computed once.
+        """Tell whether an UPDATE changes nothing that an approval binds.
 
         Errors: NotCanonical.
         """
-        if not self._memo:
-            review = self.review
-            self._memo.append(
-                review.old_object is not None
-                and review.object is not None
-                and unchanged(review.old_object, review.object, kind=review.kind)
-            )
-        return self._memo[0]
+        review = self.review
+        return (
+            review.old_object is not None
+            and review.object is not None
+            and unchanged(review.old_object, review.object, kind=review.kind)
+        )
 
-    @property
+    @cached_property
     def old_metadata(self) -> Mapping[str, Any]:
         """Return the metadata of what is there; empty where nothing is."""
         return metadata_of(self.old)
 
-    @property
+    @cached_property
     def new_metadata(self) -> Mapping[str, Any]:
         """Return the metadata of what is to be; empty where nothing is."""
         return metadata_of(self.review.object)
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Return the namespace of the target: from its metadata, else from the request (AR27: CONNECT)."""
         found = self.old_metadata.get("namespace") or self.new_metadata.get("namespace")
