@@ -29,7 +29,7 @@ __all__ = [
 _ROLLBACK: Final = "deprecated.deployment.rollback.to"
 _LIFETIMES: Final = ("ttlSecondsAfterFinished", "activeDeadlineSeconds")
 _HISTORY: Final = ("revisionHistoryLimit", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
-_DELETING: Final = frozenset({"Delete", "Recycle"})
+_DELETING: Final = ("Delete", "Recycle")
 
 
 def drops_finalizer(situation: Situation) -> Finding | None:

@@ -106,9 +106,9 @@ def _gets_an_owner(situation: Situation) -> bool:
 def gates_kinds(situation: Situation) -> Finding | None:
     """T6, T17: the gate's own kinds, and who serves its group, are never an agent's to change."""
     review = situation.review
-    groups = {
+    groups = [
         mapping((document or {}).get("spec")).get("group") for document in (review.old_object, review.object)
-    }
+    ]
     if GROUP not in groups:
         return None
     return Finding(Effect.FORBIDDEN, why="would change the kinds of the gate itself")

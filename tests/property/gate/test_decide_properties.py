@@ -17,6 +17,7 @@ from tests.unit.gate.test_decide import APPROVERS, change_of
 
 from peergate.errors import InputError
 from peergate.gate.decide import decide, refuse_unavailable
+from peergate.gate.effects import ENTRIES
 from peergate.gate.wording import BANNED, LINE_ONE_BYTES, TEXT_BYTES
 from peergate.model.decision import Allow, Code, Deny, Hold
 from peergate.model.review import Gate, parse_review
@@ -184,6 +185,34 @@ likely = st.sampled_from(
         "type",
         "signerName",
         "jobTemplate",
+        "group",
+        "versions",
+        "schema",
+        "served",
+        "conversion",
+        "aggregationRule",
+        "persistentVolumeReclaimPolicy",
+        "persistentVolumeClaimRetentionPolicy",
+        "whenDeleted",
+        "claimRef",
+        "taints",
+        "effect",
+        "suspend",
+        "parallelism",
+        "ttlSecondsAfterFinished",
+        "shutdownTime",
+        "revisionHistoryLimit",
+        "minReplicas",
+        "maxReplicaCount",
+        "hostPath",
+        "securityContext",
+        "privileged",
+        "deleteOptions",
+        "preconditions",
+        "gracePeriodSeconds",
+        "command",
+        "ports",
+        "path",
     ],
 )
 objects = st.recursive(
@@ -192,36 +221,33 @@ objects = st.recursive(
     max_leaves=20,
 )
 resources = st.sampled_from(
-    [
-        ("apps", "deployments"),
-        ("", "secrets"),
-        ("", "serviceaccounts"),
-        ("", "namespaces"),
-        ("", "pods"),
-        ("rbac.authorization.k8s.io", "rolebindings"),
-        ("certificates.k8s.io", "certificatesigningrequests"),
-        ("peergate.dev", "changerequests"),
-        ("peergate.dev", "approvers"),
-        ("peergate.dev", "protectionpolicies"),
-        ("coordination.k8s.io", "leases"),
-    ],
+    sorted(
+        {pair for entry in ENTRIES for pair in entry.resources}
+        | {("peergate.dev", "changerequests"), ("peergate.dev", "approvers"), ("example.com", "widgets")}
+    )
+)
+documents_of_any_shape = st.dictionaries(likely, objects, max_size=4) | st.fixed_dictionaries(
+    {"spec": st.dictionaries(likely, json_values, min_size=1, max_size=6)}
 )
 
 
 @given(
     st.sampled_from(["CREATE", "UPDATE", "DELETE", "CONNECT", "?"]),
     resources,
-    st.sampled_from(["", "status", "scale", "eviction", "token", "ephemeralcontainers", "x"]),
-    st.none() | st.dictionaries(likely, objects, max_size=5),
-    st.none() | st.dictionaries(likely, objects, max_size=5),
+    st.sampled_from(
+        ["", "status", "scale", "eviction", "token", "ephemeralcontainers", "finalize", "exec", "proxy", "x"]
+    ),
+    st.none() | documents_of_any_shape,
+    st.none() | documents_of_any_shape,
     st.none() | st.dictionaries(st.text(max_size=8), json_values, max_size=3),
     st.sampled_from(list(Gate)),
     st.booleans(),
+    st.none() | documents_of_any_shape,
 )
 @settings(max_examples=600)
-def test_decide_never_raises(operation, resource, subresource, old, new, options, gate, well_named):
+def test_decide_never_raises(operation, resource, subresource, old, new, options, gate, well_named, pod):
     if well_named:
-        for document in (old, new):
+        for document in (old, new, pod):
             if document is not None:
                 metadata = document.get("metadata")
                 document["metadata"] = {
@@ -245,7 +271,8 @@ def test_decide_never_raises(operation, resource, subresource, old, new, options
     }
     document = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     subject = parse_review(document, gate=gate)
-    known = snapshot(approvers=APPROVERS)
+    opening = policy(allowCreate=[{"apiGroups": ["*"], "resources": ["*"]}], allowConnect=["pods/exec"])
+    known = snapshot(approvers=APPROVERS, pod=pod, policies=[opening])
     decision = decide(review=subject, snapshot=known, now=NOW)
     assert isinstance(decision, Allow | Deny | Hold)
     assert isinstance(

@@ -161,6 +161,10 @@ CASES = {
         ),
         REPLACE,
     ),
+    "a volume of a policy that is none is a Replace": (
+        update(VOLUME, "spec", "persistentVolumeReclaimPolicy", to=[]),
+        REPLACE,
+    ),
     "the rollback annotation is a Delete (T10)": (
         update(WEB, "metadata", "annotations", to=ROLLBACK),
         deletes("rollback"),

@@ -913,6 +913,11 @@ CASES = {
         "",
     ),
     # shapes that no API server sends
+    "a CRD of a group that is none is harmless to create": (
+        review("CREATE", new=changed(OWN_CRD, "spec", "group", to=[])),
+        HARMLESS,
+        "",
+    ),
     "a spec that is a string is a Replace": (
         review("UPDATE", old=thing("Deployment", spec="a"), new=thing("Deployment", spec="b")),
         REPLACE,
