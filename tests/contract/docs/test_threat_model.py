@@ -7,10 +7,13 @@ import re
 from functools import cache
 
 import pytest
+from tests.bypass.catalogue import CASES, ids_of
 from tests.support.documents import DOCS, ROOT, table
 
 TEXT = (DOCS / "threat-model.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/.-]+\.py(?:::[^`]+)?)`", TEXT)))
+SUITE = "tests/bypass/test_suite.py"
+LIVE = re.compile(r"`tests/(?:bypass|integration|fault|e2e)/")
 TABLES = {
     "id": ("T", 25),
     "attack": ("A", 53),
@@ -48,6 +51,8 @@ def test_a_named_test_exists(name):
     found = re.fullmatch(r"(\w+)(?:\[(.+)\])?", rest)
     assert found is not None
     functions, strings = names_in(path)
+    if file == SUITE:  # its cases are data in the modules beside it
+        strings = CASES.keys()
     assert found[1] in functions
     assert found[2] is None or found[2] in strings
 
@@ -65,3 +70,14 @@ def test_every_row_names_a_test_or_is_marked_as_a_gap(head):
         row[0] for row in table(TEXT, head=head) if not re.search(r"`tests/|\*\*(?:gap|outside)\*\*", row[2])
     ]
     assert silent == []
+
+
+def test_every_threat_names_a_test_on_a_live_api_server():
+    without = [row[0] for row in table(TEXT, head="id") if not LIVE.search(row[2])]
+    assert without == []
+
+
+def test_an_attack_is_named_at_a_threat_that_it_is_about():
+    for row in table(TEXT, head="id"):
+        for name in re.findall(rf"`{SUITE}::\w+\[(.+?)\]`", row[2]):
+            assert row[0] in ids_of(CASES[name]), name
