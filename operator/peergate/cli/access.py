@@ -141,7 +141,8 @@ def _pool(*, authority: bytes, certificate: bytes, key: bytes) -> Any:
             file.write(certificate.rstrip() + b"\n" + key)
             file.flush()
             settings.load_cert_chain(file.name)
-    return PoolManager(ssl_context=settings, retries=False)
+    # Doctor asks four questions at once; a connection that is not kept costs a handshake each.
+    return PoolManager(ssl_context=settings, retries=False, maxsize=4)
 
 
 def _official(*, kubeconfig: str | None, context: str | None) -> tuple[Access, Place]:

@@ -19,6 +19,7 @@ __all__ = [
     "POLICIES",
     "SECRETS",
     "SERVICE_ACCOUNTS",
+    "SUBJECT_ACCESS_REVIEWS",
     "WEBHOOK_CONFIGURATIONS",
     "Endpoint",
 ]
@@ -59,6 +60,7 @@ NAMESPACES: Final = Endpoint("", "v1", "namespaces")
 SERVICE_ACCOUNTS: Final = Endpoint("", "v1", "serviceaccounts")
 PODS: Final = Endpoint("", "v1", "pods")
 SECRETS: Final = Endpoint("", "v1", "secrets")
+SUBJECT_ACCESS_REVIEWS: Final = Endpoint("authorization.k8s.io", "v1", "subjectaccessreviews")
 LEASES: Final = Endpoint("coordination.k8s.io", "v1", "leases")
 EVENTS: Final = Endpoint("events.k8s.io", "v1", "events")
 WEBHOOK_CONFIGURATIONS: Final = Endpoint(

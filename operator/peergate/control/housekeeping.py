@@ -18,6 +18,7 @@ from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
 from peergate.control.certificates import CertificateKeeping, Tls
 from peergate.control.configuration import ConfigurationKeeping
+from peergate.control.doors import DOORS_PACE, DoorWatch
 from peergate.control.events import Happening, Poster
 from peergate.control.filing import WORKERS, Filer
 from peergate.control.keeping import Keeper, Pace
@@ -68,6 +69,7 @@ class Housekeeping:
             on_change=self._on_leader_change,
         )
         leads = self.elector.leads
+        announcer = Announcer(client, namespace=settings.namespace, identity=identity)
         self.configuration = ConfigurationKeeping(
             client,
             settings,
@@ -75,7 +77,7 @@ class Housekeeping:
             leads=leads,
             metrics=metrics,
             ca_bundle=self._ca_bundle,
-            announce=Announcer(client, namespace=settings.namespace, identity=identity).announce,
+            announce=announcer.announce,
         )
         self.certificates = (
             CertificateKeeping(
@@ -108,6 +110,13 @@ class Housekeeping:
             ),
         )
         self._keep("ledger sweep", self._sweep, pace=_SWEEP_PACE)
+        self._keep(
+            "doors",
+            DoorWatch(
+                client, settings, snapshots, leads=leads, metrics=metrics, announce=announcer.announce
+            ).step,
+            pace=DOORS_PACE,
+        )
         self.poster = Poster(client, snapshots, identity=identity)
         """Is told of every decision, and makes Events of some."""
         self.filer = Filer(

@@ -74,6 +74,12 @@ class Metrics:
         self._gate_exact = self._gauge(
             "gate_exact", "1 while exactly the tagged accounts are sent to the gates, 0 while more are."
         )
+        self._doors = self._gauge(
+            "open_doors",
+            "Agents that hold a right which leads round the gate, or that only the gate stands against.",
+            "check",
+            "weight",
+        )
         self._certificates = self._gauge(
             "certificate_expiry_timestamp_seconds", "When a certificate ends.", "role"
         )
@@ -160,6 +166,12 @@ class Metrics:
     def gate(self, *, exact: bool) -> None:
         """Show whether exactly the tagged accounts are sent to the gates."""
         self._gate_exact.set(exact)
+
+    def doors(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Show how many agents hold a right of each check, by how grave it is; none: nobody was asked."""
+        self._doors.clear()
+        for (check, weight), count in counts.items():
+            self._doors.labels(check, weight).set(count)
 
     def certificate(self, role: Literal["ca", "serving"], *, expires: datetime) -> None:
         """Show when a certificate ends."""

@@ -9,7 +9,7 @@ from typing import Final
 from peergate.cli.doctor.rbac import Rbac
 from peergate.cli.text import visible
 from peergate.gate.access import Subject, account_subject
-from peergate.gate.principal import Agent, identify
+from peergate.gate.roster import roster
 from peergate.gate.snapshot import Snapshot
 from peergate.model.review import User
 
@@ -38,23 +38,16 @@ def agents_of(snapshot: Snapshot, *, rbac: Rbac | None) -> list[Known]:
     Shape: accounts by namespace and name first. A glob of user names is met by what RBAC names; user names
     that are in no binding hold the rights of their groups only.
     """
-    found = []
-    for (namespace, name), account in sorted(snapshot.accounts.items()):
-        subject = account_subject(namespace, name, uid=account.uid)
-        principal = identify(_user(subject), snapshot=snapshot)
-        if isinstance(principal, Agent):
-            found.append(
-                Known(
-                    display=visible(f"{namespace}/{name}"),
-                    subject=subject,
-                    tag=principal.tag,
-                    owner=principal.owner,
-                    account=(namespace, name),
-                )
-            )
-    for group in sorted(snapshot.config.agents.groups):
-        subject = Subject(username="", groups=(group, *_PEOPLE))
-        found.append(Known(display=f"group {visible(group)}", subject=subject, tag="group"))
+    found = [
+        Known(
+            display=visible(one.display),
+            subject=one.subject,
+            tag=one.tag,
+            owner=one.owner,
+            account=one.account,
+        )
+        for one in roster(snapshot)
+    ]
     found += [
         Known(display=f"user {visible(name)}", subject=Subject(username=name, groups=_PEOPLE), tag="username")
         for name in _named_users(rbac)
@@ -93,10 +86,6 @@ def asked_identity(user: str | None, groups: Sequence[str], *, snapshot: Snapsho
         subject=Subject(username=user or "", groups=tuple(dict.fromkeys((*groups, *_PEOPLE)))),
         tag="asked",
     )
-
-
-def _user(subject: Subject) -> User:
-    return User(username=subject.username, uid=subject.uid, groups=frozenset(subject.groups))
 
 
 def _named_users(rbac: Rbac | None) -> Iterable[str]:
