@@ -26,11 +26,16 @@ demo: $(READY) programs ## play the whole story on a development cluster, narrat
 
 .PHONY: test
 test: $(READY) test-programs ## run the tests, but for the slow ones (ARGS="-k name" picks)
-	@$(PYTHON) -m pytest -n 2 -m "not slow" $(ARGS)
+	@$(PYTHON) -m pytest -n 2 -m "not slow and not e2e" $(ARGS)
 
 .PHONY: test-all
-test-all: $(READY) test-programs ## run every test
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+test-all: $(READY) test-programs ## run every test that needs no node
+	@$(PYTHON) -m pytest -n 2 -m "not e2e" $(ARGS)
+
+.PHONY: e2e
+e2e: $(READY) ## install and run it on a real node: kubelet, containerd, Helm (needs root)
+	@$(PYTHON) -m tests.harness.node.prepare
+	@$(PYTHON) -m pytest -m e2e tests/e2e $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## check format, rules, types and the direction of imports

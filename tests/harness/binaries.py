@@ -16,9 +16,17 @@ from pathlib import Path
 from tests.harness.cache import cache_folder, locked
 from tests.harness.download import DownloadError, download
 from tests.harness.gobuild import BuildError, build
-from tests.harness.versions import ETCD, HELM, KUBERNETES, Suite
+from tests.harness.versions import ETCD, HELM, KUBERNETES, NODE, Suite
 
-__all__ = ["Binaries", "BinariesError", "find_binaries", "find_helm", "main"]
+__all__ = [
+    "Binaries",
+    "BinariesError",
+    "NodeBinaries",
+    "find_binaries",
+    "find_helm",
+    "find_node_binaries",
+    "main",
+]
 
 _SUITES = (ETCD, KUBERNETES)  # the quick build first
 
@@ -35,6 +43,15 @@ class Binaries:
     kube_apiserver: Path
     kube_controller_manager: Path
     kubectl: Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBinaries:
+    """Where the programs are that a node adds."""
+
+    kube_proxy: Path
+    kube_scheduler: Path
+    kubelet: Path
 
 
 def find_binaries(*, suites: Sequence[Suite] = _SUITES) -> Binaries:
@@ -55,6 +72,16 @@ def find_binaries(*, suites: Sequence[Suite] = _SUITES) -> Binaries:
 def find_helm(*, suite: Suite = HELM) -> Path:
     """Return Helm, fetching or building it where it is missing. Errors: BinariesError."""
     return _found((suite,))["helm"]
+
+
+def find_node_binaries(*, suite: Suite = NODE) -> NodeBinaries:
+    """Return what a node adds, fetching or building what is missing. Errors: BinariesError."""
+    found = _found((suite,))
+    return NodeBinaries(
+        kube_proxy=found["kube-proxy"],
+        kube_scheduler=found["kube-scheduler"],
+        kubelet=found["kubelet"],
+    )
 
 
 def _found(suites: Sequence[Suite]) -> dict[str, Path]:
@@ -113,12 +140,15 @@ def _go_version(suite: Suite) -> str:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Find or get them, with ``--helm`` Helm too; print one path a line."""
+    """Find or get them, with ``--helm`` and ``--node`` more of them; print one path a line."""
     try:
         binaries = find_binaries()
         paths = [getattr(binaries, name) for name in Binaries.__dataclass_fields__]
         if "--helm" in arguments:
             paths.append(find_helm())
+        if "--node" in arguments:
+            node = find_node_binaries()
+            paths.extend(getattr(node, name) for name in NodeBinaries.__dataclass_fields__)
     except BinariesError as error:
         sys.stderr.write(f"{error}\n")
         return 1

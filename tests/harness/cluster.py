@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -18,11 +17,10 @@ from typing import Self
 from tests.harness import components
 from tests.harness.audit import AuditEvent, read_audit, wait_for_audit
 from tests.harness.binaries import Binaries, find_binaries
-from tests.harness.clients import Client, Result
-from tests.harness.kubeconfig import write_kubeconfig
 from tests.harness.pki import Authority, write_service_account_key
 from tests.harness.ports import Port, listens
 from tests.harness.process import Child, KeptFolder
+from tests.harness.users import Users
 from tests.harness.waiting import wait_until
 from urllib3.exceptions import HTTPError
 
@@ -32,29 +30,32 @@ _READY_SECONDS = 90.0
 _STOP_SECONDS = 3.0
 _TRIES = 3
 _ADDRESS_TAKEN = "address already in use"
+_HERE = components.Place()
 
 
-class Cluster:
+class Cluster(Users):
     """A development cluster: started by ``with``, gone afterwards.
 
     ``folder`` must not exist yet; it is removed at the end. ``api_server_flags`` and
-    ``controller_manager_flags`` come after our own and so win.
+    ``controller_manager_flags`` come after our own and so win; what needs the cluster's keys is a function of
+    its layout. ``place`` is where its programs run.
     """
 
     def __init__(
         self,
         *,
         folder: Path | None = None,
-        api_server_flags: Sequence[str] = (),
+        api_server_flags: Sequence[str] | Callable[[components.Layout], Sequence[str]] = (),
         controller_manager_flags: Sequence[str] = (),
         binaries: Binaries | None = None,
+        place: components.Place = _HERE,
     ) -> None:
         self._wanted_folder = folder
-        self._api_server_flags = tuple(api_server_flags)
+        self._api_server_flags = api_server_flags
+        self.place = place
         self._controller_manager_flags = tuple(controller_manager_flags)
         self._binaries = binaries
-        self._clients: dict[Path, Client] = {}
-        self._lock = threading.Lock()
+        super().__init__()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -75,14 +76,17 @@ class Cluster:
         self.layout = components.Layout(
             folder=path,
             authority=(authority := Authority(path / "pki")),
-            serving=authority.server("apiserver"),
+            serving=authority.server("apiserver", addresses=(self.place.address, *self.place.addresses)),
             service_accounts=write_service_account_key(path / "pki"),
         )
-        stack.callback(self._close_clients)
+        stack.callback(self.close_clients)
         self._etcd_port, self.etcd = self._on_free_port(stack, self._run_etcd)
-        self._api_port, self.api_server = self._on_free_port(stack, self._run_api_server)
+        stack.callback(self._kill, "etcd")
+        self._api_port, self.api_server = self._on_free_port(
+            stack, self._run_api_server, address=self.place.address
+        )
         stack.callback(self._kill, "api_server")
-        self.server = f"https://127.0.0.1:{self._api_port}"
+        self.server = f"https://{self.place.address}:{self._api_port}"
         """URL of the API server."""
         self.kubeconfig = self.kubeconfig_for_user("admin", groups=("system:masters",))
         """Of a user whom RBAC does not hold."""
@@ -95,71 +99,6 @@ class Cluster:
             "namespace default has its ServiceAccount",
             self._default_account_exists,
             child=self.controller_manager,
-        )
-
-    # --- users -----------------------------------------------------------------------------------------
-
-    def client(self, kubeconfig: Path) -> Client:
-        """Return the client of a kubeconfig; the same one each time."""
-        with self._lock:
-            if kubeconfig not in self._clients:
-                self._clients[kubeconfig] = Client(
-                    kubeconfig, kubectl=self._programs.kubectl, home=self.folder / "home"
-                )
-            return self._clients[kubeconfig]
-
-    def kubectl(
-        self,
-        *arguments: str,
-        kubeconfig: Path | None = None,
-        input: str | dict[str, object] | list[object] | None = None,  # noqa: A002 - as subprocess calls it
-    ) -> Result:
-        """Return what kubectl answered, as the administrator unless a kubeconfig is given."""
-        return self.client(kubeconfig or self.kubeconfig).kubectl(*arguments, input=input)
-
-    def token(self, namespace: str, name: str, *, seconds: int = 7200) -> str:
-        """Return a new token of a ServiceAccount (TokenRequest)."""
-        answer = self.admin.request(
-            "POST",
-            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
-            body={
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenRequest",
-                "spec": {"expirationSeconds": seconds},
-            },
-        )
-        if answer.code != 201:
-            raise RuntimeError(f"no token for {namespace}/{name}: {answer.body}")
-        return str(answer.body["status"]["token"])
-
-    def kubeconfig_for_token(self, token: str, *, path: Path, namespace: str = "default") -> Path:
-        """Write a kubeconfig that presents the token; return its path."""
-        return write_kubeconfig(
-            path,
-            server=self.server,
-            authority=self.layout.authority.pair.certificate,
-            user=token,
-            namespace=namespace,
-        )
-
-    def kubeconfig_for_account(self, namespace: str, name: str, *, path: Path | None = None) -> Path:
-        """Write a kubeconfig with a new token of a ServiceAccount; return its path."""
-        return self.kubeconfig_for_token(
-            self.token(namespace, name),
-            path=path or self.folder / "users" / f"{namespace}.{name}.kubeconfig",
-            namespace=namespace,
-        )
-
-    def kubeconfig_for_user(
-        self, username: str, *, groups: Sequence[str] = (), path: Path | None = None
-    ) -> Path:
-        """Write a kubeconfig with a client certificate of a person; return its path."""
-        file_name = "".join(letter if letter.isalnum() else "-" for letter in username)
-        return write_kubeconfig(
-            path or self.folder / "users" / f"{file_name}.kubeconfig",
-            server=self.server,
-            authority=self.layout.authority.pair.certificate,
-            user=self.layout.authority.client(file_name, username=username, groups=groups),
         )
 
     # --- what tests look at ----------------------------------------------------------------------------
@@ -199,6 +138,16 @@ class Cluster:
         self.stop_api_server()
         self.start_api_server()
 
+    def cut_power(self) -> None:
+        """End all three at once (SIGKILL), as a machine ends that loses its power."""
+        for component in ("api_server", "controller_manager", "etcd"):
+            self._kill(component)
+
+    def restore_power(self) -> None:
+        """Start all three again on the same data and ports; returns when the API server is ready."""
+        self.etcd = self._run_etcd(self._etcd_port)
+        self.start_api_server()
+
     @contextlib.contextmanager
     def pause_etcd(self) -> Iterator[None]:
         """Let etcd stand still: writes and quorum reads hang, watches stay open and silent."""
@@ -219,23 +168,25 @@ class Cluster:
 
     # --- start-up --------------------------------------------------------------------------------------
 
-    def _on_free_port(self, stack: contextlib.ExitStack, run: Callable[[int], Child]) -> tuple[int, Child]:
+    def _on_free_port(
+        self, stack: contextlib.ExitStack, run: Callable[[int], Child], *, address: str = _HERE.address
+    ) -> tuple[int, Child]:
         """Start a program on a port of its own; on another one where somebody was quicker."""
         for _ in range(_TRIES):
             port = stack.enter_context(Port())
             child = run(port.number)
             stack.callback(child.kill)
-            if self._listens(child, port=port.number):
+            if self._listens(child, port=port.number, address=address):
                 return port.number, child
             if _ADDRESS_TAKEN not in child.tail(lines=200):
                 break
         raise RuntimeError(f"{child.name} ended with {child.exit_status}:\n{child.tail()}")
 
-    def _listens(self, child: Child, *, port: int) -> bool:
+    def _listens(self, child: Child, *, port: int, address: str) -> bool:
         """Wait until the child listens; false when it ended."""
         wait_until(
             f"{child.name} listens or ends",
-            lambda: not child.running or listens(child.pid, port=port),
+            lambda: not child.running or listens(child.pid, port=port, address=address),
             within=_READY_SECONDS,
         )
         return child.running
@@ -249,12 +200,14 @@ class Cluster:
         return self._child(command, log="etcd")
 
     def _run_api_server(self, port: int) -> Child:
+        flags = self._api_server_flags
         command = components.api_server_command(
             self._programs.kube_apiserver,
             layout=self.layout,
             port=port,
             etcd_port=self._etcd_port,
-            extra=self._api_server_flags,
+            address=self.place.address,
+            extra=tuple(flags(self.layout) if callable(flags) else flags),
         )
         return self._child(command, log="kube-apiserver")
 
@@ -269,7 +222,12 @@ class Cluster:
 
     def _child(self, command: list[str], *, log: str) -> Child:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder / "home")}
-        return Child(command, folder=self.kept, log=self.layout.log(log), environment=environment)
+        return Child(
+            [*self.place.prefix(), *command],
+            folder=self.kept,
+            log=self.layout.log(log),
+            environment=environment,
+        )
 
     def _api_server_ready(self) -> bool:
         return self.admin.request("GET", "/readyz").code == 200
@@ -292,7 +250,3 @@ class Cluster:
             raise RuntimeError(f"{error}; {child.name} says:\n{child.tail()}") from None
         if not child.running:
             raise RuntimeError(f"{child.name} ended with {child.exit_status}:\n{child.tail()}")
-
-    def _close_clients(self) -> None:
-        for client in self._clients.values():
-            client.close()

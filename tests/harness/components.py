@@ -8,14 +8,26 @@ folder.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.harness.pki import Authority, KeyPair
 
-__all__ = ["ISSUER", "Layout", "api_server_command", "controller_manager_command", "etcd_command"]
+__all__ = [
+    "ISSUER",
+    "SERVICES",
+    "Layout",
+    "Place",
+    "api_server_command",
+    "controller_manager_command",
+    "etcd_command",
+]
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+SERVICES = "10.96.0.0/16"
+"""Addresses of Services."""
 
 _READING = ["get", "list", "watch"]
 _AUDIT_POLICY = {
@@ -51,6 +63,22 @@ class Layout:
         return self.folder / f"{component}.log"
 
 
+def _nowhere_else() -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the control plane runs: here, or in the network of a node."""
+
+    address: str = "127.0.0.1"
+    """On which the API server listens, and at which clients reach it."""
+    addresses: tuple[str, ...] = ()
+    """Further ones in its certificate."""
+    prefix: Callable[[], tuple[str, ...]] = _nowhere_else
+    """Goes before each command line: what enters the network."""
+
+
 def etcd_command(binary: Path, *, layout: Layout, port: int) -> list[str]:
     """Return the command line of etcd: clients on ``port``, a peer port that nobody uses."""
     client = f"http://127.0.0.1:{port}"
@@ -71,6 +99,7 @@ def api_server_command(
     layout: Layout,
     port: int,
     etcd_port: int,
+    address: str = "127.0.0.1",
     extra: tuple[str, ...] = (),
 ) -> list[str]:
     """Return the command line of the API server; ``extra`` comes last and so wins."""
@@ -79,8 +108,8 @@ def api_server_command(
     return [
         str(binary),
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        f"--bind-address={address}",
+        f"--advertise-address={address}",
         "--endpoint-reconciler-type=none",
         f"--secure-port={port}",
         f"--cert-dir={layout.folder / 'apiserver'}",
@@ -90,7 +119,7 @@ def api_server_command(
         f"--service-account-key-file={layout.service_accounts.certificate}",
         f"--service-account-signing-key-file={layout.service_accounts.key}",
         f"--service-account-issuer={ISSUER}",
-        "--service-cluster-ip-range=10.96.0.0/16",
+        f"--service-cluster-ip-range={SERVICES}",
         "--authorization-mode=RBAC",
         "--allow-privileged=true",
         f"--audit-policy-file={policy}",

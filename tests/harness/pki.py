@@ -44,10 +44,10 @@ class Authority:
         )
         self.pair = _write(folder, "ca", certificate=certificate, key=self._key)
 
-    def server(self, name: str) -> KeyPair:
-        """Return a serving certificate for loopback and the API server's usual names."""
-        names: list[x509.GeneralName] = [x509.DNSName(each) for each in _SERVER_NAMES]
-        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    def server(self, name: str, *, addresses: Sequence[str] = ()) -> KeyPair:
+        """Return a serving certificate for loopback, these addresses and the API server's usual names."""
+        names: list[x509.GeneralName] = [x509.DNSName(each) for each in (name, *_SERVER_NAMES)]
+        names.extend(x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", *addresses))
         return self._leaf(
             name,
             subject=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),

@@ -71,13 +71,13 @@ def _is_free(number: int) -> bool:
     return True
 
 
-def listens(pid: int, *, port: int) -> bool:
-    """Tell whether this very process listens on the port of 127.0.0.1, and not somebody quicker.
+def listens(pid: int, *, port: int, address: str = "127.0.0.1") -> bool:
+    """Tell whether this very process listens on the port of the address, and not somebody quicker.
 
     Where the kernel shows no sockets of a process (not Linux), whether anybody does.
     """
     if sys.platform != "linux":
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), _CONNECT_SECONDS):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), _CONNECT_SECONDS):
             return True
         return False
     own = set()
@@ -85,8 +85,10 @@ def listens(pid: int, *, port: int) -> bool:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 own.add(str(entry.readlink()))
-    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+    wanted = f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
+    sockets = Path(f"/proc/{pid}/net/tcp")  # of its own network: it may have entered another one
+    for line in sockets.read_text(encoding="ascii").splitlines()[1:] if sockets.exists() else ():
         fields = line.split()
-        if fields[3] == _LISTEN and fields[1] == f"0100007F:{port:04X}":
+        if fields[3] == _LISTEN and fields[1] == wanted:
             return f"socket:[{fields[9]}]" in own
     return False

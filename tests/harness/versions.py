@@ -1,5 +1,5 @@
-"""Which programs the development cluster and the chart's tests need, in which version, and where upstream
-publishes them.
+"""Which programs the development cluster, the chart's tests and the local node need, in which version, and
+where upstream publishes them.
 
 The versions are read from the pinned Go modules in ``controlplane/``: one place says them.
 """
@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ETCD", "HELM", "KUBERNETES", "Suite", "system"]
+__all__ = ["ETCD", "HELM", "KUBERNETES", "NODE", "Suite", "system"]
 
 _MODULES = Path(__file__).with_name("controlplane")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -59,11 +59,10 @@ def _version(module: Path, *, requires: str) -> str:
     return found[1]
 
 
-def _kubernetes() -> Suite:
+def _kubernetes(*programs: str) -> Suite:
     module = _MODULES / "kubernetes"
     version = _version(module, requires="k8s.io/kubernetes")
     major, minor, _ = version.split(".", 2)
-    programs = ("kube-apiserver", "kube-controller-manager", "kubectl")
     # Without a version the API server answers 0.0.0 and clients refuse or misjudge it.
     stamp = "-X k8s.io/component-base/version."
     return Suite(
@@ -112,6 +111,7 @@ def _helm() -> Suite:
     )
 
 
-KUBERNETES = _kubernetes()
+KUBERNETES = _kubernetes("kube-apiserver", "kube-controller-manager", "kubectl")
+NODE = _kubernetes("kube-proxy", "kube-scheduler", "kubelet")
 ETCD = _etcd()
 HELM = _helm()

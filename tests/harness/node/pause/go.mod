@@ -1,0 +1,3 @@
+module peergate.dev/pause
+
+go 1.26.0

@@ -1,0 +1,52 @@
+"""Get what ``make e2e`` needs before a test's time counts: programs, packages, images. Or say what lacks.
+
+``python -m tests.harness.node.prepare``; exit code 1 with one line where a local node can't run.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+from tests.harness.binaries import BinariesError, find_binaries, find_helm, find_node_binaries
+from tests.harness.gobuild import BuildError
+from tests.harness.node.debian import PackagesError
+from tests.harness.node.image import ImageError, build_image
+from tests.harness.node.isolation import what_is_missing
+from tests.harness.node.pause import pause_image
+from tests.harness.node.runtime import node_packages
+
+__all__ = ["IMAGE", "main", "operator_image"]
+
+_PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
+_VERSION = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+IMAGE = f"docker.io/peergate/peergate:{_VERSION}"
+"""As a node calls what the chart's default values name."""
+
+
+def operator_image() -> Path:
+    """Return the file of the operator's image."""
+    return build_image(IMAGE)
+
+
+def main() -> int:
+    """Get everything."""
+    if missing := what_is_missing():
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    try:
+        find_binaries()
+        find_helm()
+        find_node_binaries()
+        node_packages()
+        pause_image()
+        operator_image()
+    except (BinariesError, BuildError, ImageError, PackagesError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
