@@ -12,6 +12,7 @@ from typing import Final
 from peergate.gate.filed import FiledRequest
 from peergate.gate.findings import Situation
 from peergate.gate.messages import request_namespace
+from peergate.model.change import Change
 from peergate.model.decision import Facts, Filing, NotFiled
 
 __all__ = ["filing_of", "held_since"]
@@ -45,7 +46,7 @@ def filing_of(
     resource = change.object.resource
     if change.object.subresource == "scale":
         resource = f"{resource}/scale"
-    if (change.object.group, resource) in backlog.closed or not _fits(facts):
+    if (change.object.group, resource) in backlog.closed or not _fits(change, owner=facts.owner):
         return "rights"
     already = snapshot.open_requests.get(change.requester, 0) + backlog.of.get(change.requester, 0)
     if already >= snapshot.config.open_requests:
@@ -69,13 +70,10 @@ def held_since(
     return now - situation.snapshot.backlog.since.get(key, now)
 
 
-def _fits(facts: Facts) -> bool:
+def _fits(change: Change, *, owner: str) -> bool:
     """Tell whether a ChangeRequest can name this change; a name that long is no object's of Kubernetes."""
-    change = facts.change
-    if change is None:
-        return False
     target = change.object
-    names = (target.group, target.resource, target.subresource, target.namespace, target.name, facts.owner)
+    names = (target.group, target.resource, target.subresource, target.namespace, target.name, owner)
     return (
         max(map(len, names)) <= _NAME_MOST
         and 0 < len(target.version) <= _VERSION_MOST

@@ -70,6 +70,15 @@ def test_a_rejection_is_read():
     assert filed.rejection.by == "bob"
 
 
+def test_a_rejection_in_force_keeps_it_from_being_opened_again():
+    rejection = {"by": "bob", "reason": "no", "at": "2026-11-23T12:00:00Z", "until": "2026-11-23T13:00:00Z"}
+    filed = read_filed_request({**DOCUMENT, "status": {"state": "Rejected", "rejection": rejection}})
+    assert filed is not None
+    in_force, lapsed = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (12, 13))
+    assert (filed.is_rejected(now=in_force), filed.is_open(now=in_force)) == (True, True)
+    assert (filed.is_rejected(now=lapsed), filed.is_open(now=lapsed)) == (False, False)
+
+
 UNREADABLE = {
     "no spec": {"metadata": DOCUMENT["metadata"]},
     "an unknown member": changed(DOCUMENT, "spec", "extra", to=1),
