@@ -17,9 +17,11 @@ __all__ = [
     "NAMESPACES",
     "PODS",
     "POLICIES",
+    "POLICY_BINDINGS",
     "SECRETS",
     "SERVICE_ACCOUNTS",
     "SUBJECT_ACCESS_REVIEWS",
+    "VALIDATING_POLICIES",
     "WEBHOOK_CONFIGURATIONS",
     "Endpoint",
 ]
@@ -66,6 +68,8 @@ EVENTS: Final = Endpoint("events.k8s.io", "v1", "events")
 WEBHOOK_CONFIGURATIONS: Final = Endpoint(
     "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations"
 )
+VALIDATING_POLICIES: Final = Endpoint("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies")
+POLICY_BINDINGS: Final = Endpoint("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings")
 POLICIES: Final = Endpoint(GROUP, VERSION, "protectionpolicies")
 APPROVERS: Final = Endpoint(GROUP, VERSION, "approvers")
 CHANGE_REQUESTS: Final = Endpoint(GROUP, VERSION, "changerequests")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from peergate.cluster.client import Client, Miss
@@ -71,6 +71,8 @@ class ConfigurationKeeping:
         self._announced = ""
         self.published: bytes | None = None
         """The CA bundle that every entry was last seen with."""
+        self.companion: bool | None = None
+        """Whether the companion policies stand, as somebody else looked; ``None``: there are to be none."""
 
     async def step(self) -> bool:
         """Look, report, and mend what is ours; tell whether anything was written. Errors: Unavailable."""
@@ -78,17 +80,21 @@ class ConfigurationKeeping:
         if live is None:
             _log.warning("webhook configuration %s is absent", self._settings.webhook.configuration)
             self.published = None
-            self._metrics.webhook_configuration({"present": False})
+            self._report({"present": False})
             self._metrics.gate(exact=False)
             return False
         bundle = self._ca_bundle()
         checks = checks_of(live, expected=self._expected, ca_bundle=bundle)
-        self._metrics.webhook_configuration(checks)
+        self._report(checks)
         self.published = bundle if checks["ca"] else None
         wrote = False
         if bundle is not None and not checks["ca"] and self._leads():
             wrote = await self._apply(bundle_patch(live, ca_bundle=bundle), manager=CA_FIELD_MANAGER)
         return await self._keep_agents(live) or wrote
+
+    def _report(self, checks: Mapping[str, bool]) -> None:
+        companion = {} if self.companion is None else {"companion": self.companion}
+        self._metrics.webhook_configuration({**checks, **companion})
 
     async def _keep_agents(self, live: JsonObject) -> bool:
         snapshot = self._snapshots.snapshot()

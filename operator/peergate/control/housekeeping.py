@@ -17,6 +17,7 @@ from peergate.control.admitted import Marker
 from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
 from peergate.control.certificates import CertificateKeeping, Tls
+from peergate.control.companions import CompanionLook
 from peergate.control.configuration import ConfigurationKeeping
 from peergate.control.doors import DOORS_PACE, DoorWatch
 from peergate.control.events import Happening, Poster
@@ -94,6 +95,8 @@ class Housekeeping:
             else None
         )
         self._configuration_keeper = self._keep("webhook configuration", self.configuration.step, pace=pace)
+        self._companions = CompanionLook(client, settings)
+        self._keep("companion policies", self._companion_step, pace=pace)
         if self.certificates is not None:
             # Looked at by the clock: a watch would need more rights on Secrets, and a renewal has time.
             self._keep("certificate", self._certificate_step, pace=pace)
@@ -170,6 +173,13 @@ class Housekeeping:
         if self.certificates.serving != before:
             self._configuration_keeper.wake()
         return wrote
+
+    async def _companion_step(self) -> bool:
+        before = self.configuration.companion
+        self.configuration.companion = await self._companions.stand()
+        if self.configuration.companion != before:
+            self._configuration_keeper.wake()
+        return False
 
     async def _sweep(self) -> bool:
         if self.elector.leads():

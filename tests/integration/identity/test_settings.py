@@ -19,6 +19,8 @@ from tests.harness.waiting import wait_until
 from tests.support.changes import BACKGROUND, reported
 from tests.support.world import CONFIGURATION, conditions, victim
 
+from peergate.shipped.companions import companion_policies
+
 pytestmark = pytest.mark.cluster
 
 SOON = 30.0
@@ -114,6 +116,21 @@ def test_groups_user_names_and_namespaces_of_the_settings(cluster_of_its_own):
         users = {line.get("user") for line in place.installation.process.log_lines()}
         assert "robot-7" not in users
         assert "dora" not in users
+        _companion_policies_are_missed_until_they_are_there(place)
+
+
+def _companion_policies_are_missed_until_they_are_there(place: Place) -> None:
+    def reported_as(value: float) -> bool:
+        return place.installation.process.metric("peergate_webhook_config_ok", check="companion") == value
+
+    present = place.installation.process.metric("peergate_webhook_config_ok", check="present")
+    assert (present, reported_as(0.0)) == (1.0, True)
+    policies = list(companion_policies(place.installation.settings))
+    try:
+        place.cluster.admin.apply(*policies)
+        wait_until("they are seen", lambda: reported_as(1.0), within=90.0)
+    finally:
+        place.cluster.admin.kubectl("delete", "-f", "-", input=policies).must()
 
 
 def test_in_strict_mode_every_account_is_an_agent_but_the_trusted(cluster_of_its_own):
