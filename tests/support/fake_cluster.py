@@ -17,6 +17,7 @@ _RESOURCES = {
             ("v1", "Secret", "secrets", [], True),
             ("v1", "ConfigMap", "configmaps", ["cm"], True),
             ("v1", "Namespace", "namespaces", ["ns"], False),
+            ("v1", "Service", "services", ["svc"], True),
             ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", ["pvc"], True),
         ]
     },
@@ -24,7 +25,12 @@ _RESOURCES = {
         "apps": [
             ("v1", "Deployment", "deployments", ["deploy"], True),
             ("v1", "StatefulSet", "statefulsets", ["sts"], True),
+            ("v1", "ReplicaSet", "replicasets", ["rs"], True),
         ],
+        "apiextensions.k8s.io": [
+            ("v1", "CustomResourceDefinition", "customresourcedefinitions", ["crd"], False),
+        ],
+        "example.com": [("v1", "Ledger", "ledgers", [], True)],
         "events.k8s.io": [("v1", "Event", "events", ["ev"], True)],
     },
 }
@@ -39,9 +45,12 @@ class FakeCluster:
         self.namespace_given = True
         self.name = "prod-eu"
         self.context = "alice@prod-eu"
+        self.username = "oidc:alice@example.com"
 
-    def get(self, path: str, **_: object) -> dict[str, Any]:
-        """Return a copy of what is at the path; 404 for the rest."""
+    def get(self, path: str, *, query: Mapping[str, str] | None = None, **_: object) -> dict[str, Any]:
+        """Return a copy of what is at the path; an empty page for other collections, 404 for the rest."""
+        if path not in self._objects and "limit" in (query or {}):
+            return {"items": []}
         if path not in self._objects:
             raise ApiError(f"the cluster refused GET {path} (404)", status=404, message="HTTP 404")
         return copy.deepcopy(self._objects[path])
@@ -49,6 +58,12 @@ class FakeCluster:
     def find(self, path: str) -> dict[str, Any] | None:
         """Return what is at the path, ``None`` for the rest."""
         return self.get(path) if path in self._objects else None
+
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return who asks; nothing else can be created."""
+        if body["kind"] != "SelfSubjectReview":
+            raise AssertionError(f"nothing is created at {path}")
+        return {"status": {"userInfo": {"username": self.username}}}
 
     def replace(
         self, path: str, body: dict[str, Any], *, query: Mapping[str, str] | None = None
@@ -76,6 +91,7 @@ def _discovery(root: str) -> dict[str, Any]:
                             "scope": "Namespaced" if namespaced else "Cluster",
                             "singularResource": kind.lower(),
                             "shortNames": short,
+                            "verbs": ["get", "list"],
                         }
                         for version, kind, plural, short, namespaced in resources
                     ],

@@ -15,8 +15,13 @@ __all__ = ["filed"]
 _OPERATORS_NAMESPACE = "peergate-system"
 
 
-def filed(desk: Desk, change: Change, *, owner: str = "team-platform", post: bool = True) -> dict[str, Any]:
-    """Return the ChangeRequest of a change, filed unless ``post`` is false."""
+def filed(
+    desk: Desk, change: Change, *, owner: str = "team-platform", post: bool = True, **members: Any
+) -> dict[str, Any]:
+    """Return the ChangeRequest of a change, filed unless ``post`` is false.
+
+    ``members`` of the spec override what the operator would write, also where that is a lie; the name stays.
+    """
     now = datetime.now(UTC).replace(microsecond=0)
     target = change.object
     spec: dict[str, Any] = {
@@ -42,6 +47,7 @@ def filed(desk: Desk, change: Change, *, owner: str = "team-platform", post: boo
     }
     if change.to is not None:
         spec["to"] = change.to
+    spec |= members
     metadata = {"name": id_of(change), "namespace": target.namespace or _OPERATORS_NAMESPACE}
     body = {
         "apiVersion": "peergate.dev/v1alpha1",

@@ -1,14 +1,94 @@
-"""ChangeRequest documents for tests without a cluster."""
+"""ChangeRequest documents for tests without a cluster, and what a command line says."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from peergate.approval.change import change_digest, change_id
-from peergate.gate.filed import recorded_change
-from peergate.model.changerequest import ChangeRequestSpec
+from tests.support.fake_cluster import FakeCluster
 
-__all__ = ["request_document"]
+from peergate.approval.change import change_digest, change_id
+from peergate.approval.patches import make_patch
+from peergate.approval.projection import project_update
+from peergate.approval.target import Target
+from peergate.cli.request import Request
+from peergate.gate.filed import recorded_change
+from peergate.model.change import ObjectRef, Requester
+from peergate.model.changerequest import ChangeRequestSpec
+from peergate.model.review import Kind
+
+__all__ = ["direct_request", "filed_change", "request_document"]
+
+_NOTHING: Any = {field.name: None for field in dataclasses.fields(Request)}
+
+
+def direct_request(words: str, *, options: dict[str, Any] | None = None, file: str | None = None) -> Request:
+    """Return what ``approve delete WORDS`` says, or ``approve replace -f FILE`` where a file is given."""
+    given = options or {}
+    return Request(
+        **{
+            **_NOTHING,
+            "words": ("replace",) if file else ("delete", words),
+            "file": file,
+            "requester": "agents/bot",
+            "requester_uid": "",
+            "cascade": given.get("propagationPolicy", "none").lower(),
+            "grace_period": given.get("gracePeriodSeconds"),
+            "yes": False,
+            "dry_run": False,
+            "attach": False,
+            "print_payload": False,
+        }
+    )
+
+
+def filed_change(
+    cluster: FakeCluster,
+    place: str,
+    *,
+    wanted: dict[str, Any] | None = None,
+    subresource: str = "",
+    options: dict[str, Any] | None = None,
+    spec: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the ChangeRequest of a change of the agent ``agents/bot``, as the operator files it.
+
+    ``place`` is ``GROUP/VERSION/RESOURCE/NAMESPACE/NAME``; ``spec`` overrides members, and the name stays the
+    one of the change that the overridden spec records.
+    """
+    group, version, resource, namespace, name = ("/" * (4 - place.count("/")) + place).split("/")
+    root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    path = f"{root}{scope}/{resource}/{name}" + ("/scale" if subresource == "scale" else "")
+    live = cluster.get(path)
+    api_group, _, api_version = live["apiVersion"].rpartition("/")
+    kind = Kind(api_group, api_version, live["kind"])
+    change = Target(
+        audience=f"k8s:{cluster.get('/api/v1/namespaces/kube-system')['metadata']['uid']}",
+        operation="DELETE" if wanted is None else "UPDATE",
+        object=ObjectRef(group, version, resource, subresource, namespace, name, live["metadata"]["uid"]),
+        requester=Requester("system:serviceaccount:agents:bot", "b7a2c1d0-3f0e-4a4b-9c9c-5d1f0a9be201"),
+        requester_owner="team-platform",
+        kind=kind,
+        old=live,
+        new=wanted,
+        options=None if wanted is not None else dict(options or {}),
+    ).change((spec or {}).get("projection", "k8s-projection/v1"))
+    patch = {} if wanted is None else {"patch": make_patch(*project_update(live, wanted, kind=kind))}
+    return request_document(
+        place=namespace or "peergate-system",
+        operation=change.operation,
+        object=dataclasses.asdict(change.object),
+        options=dict(change.options),
+        effect="Delete" if wanted is None else "Replace",
+        **{
+            "projection": change.projection,
+            "from": change.from_,
+            **({} if change.to is None else {"to": change.to}),
+            **patch,
+            **(spec or {}),
+        },
+    )
 
 
 def request_document(

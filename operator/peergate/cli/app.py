@@ -13,7 +13,9 @@ __all__ = ["COMMANDS", "application"]
 
 COMMANDS: Final = {
     "list": Entry("peergate.cli.list:list_", "List the requests that are yours to decide."),
+    "show": Entry("peergate.cli.show:show", "Show what a filed change would do."),
     "approve": Entry("peergate.cli.approve:approve", "Review one exact change and sign it."),
+    "reject": Entry("peergate.cli.reject:reject", "Say no to one exact change."),
     "request": Entry("peergate.cli.request_change:request", "Ask for a change as the agent, with a reason."),
     "wait": Entry("peergate.cli.wait:wait", "Wait until a request is decided."),
     "attach": Entry("peergate.cli.attach:attach", "Put an approval on the object it is about."),

@@ -14,8 +14,14 @@ __all__ = ["approve"]
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="(delete TYPE/NAME | replace -f FILE)")
-@click.option("-f", "--filename", "file", metavar="FILE", help="For replace: the manifest, one object.")
+@click.argument("words", nargs=-1, required=True, metavar="(CR... | delete TYPE/NAME | replace -f FILE)")
+@click.option(
+    "-f",
+    "--filename",
+    "file",
+    metavar="FILE",
+    help="The manifest, one object: for replace, or where a CR holds no whole patch.",
+)
 @click.option(
     "--key", metavar="PATH|agent", help="Private key file, public key of an ssh-agent key, or agent."
 )
@@ -33,7 +39,7 @@ __all__ = ["approve"]
 @click.option("--force", is_flag=True, help="For Pods: killed at once (grace 0).")
 @click.option("--approver", metavar="IDENTITY", help="Sign as; default: whose key it is.")
 @click.option("--slot", metavar="NAME", help="Slot of the annotation; default: from the approver's name.")
-@click.option("--yes", is_flag=True, help="Don't ask; needs --expect.")
+@click.option("--yes", is_flag=True, help="Don't ask; delete and replace then need --expect.")
 @click.option("--expect", metavar="cr-...", help="Sign only if the change has this id.")
 @click.option("--dry-run", is_flag=True, help="Show what would be signed, and stop.")
 @click.option("--attach", is_flag=True, help="Put the approval on the object at once.")
@@ -42,7 +48,7 @@ __all__ = ["approve"]
 @click.option("--payload-out", metavar="FILE", help="With --print-payload: keep the payload here.")
 @click.option("--payload", metavar="FILE", help="Finish with --signature: the payload that was kept.")
 @click.option("--signature", metavar="FILE", help="Finish: the signature from the external signer.")
-@output_flag("envelope", "json", "name", default="envelope")
+@output_flag("envelope", "json", "name")
 @cluster_flags
 @click.pass_context
 def approve(  # noqa: PLR0917 - click passes every option by name
@@ -68,13 +74,20 @@ def approve(  # noqa: PLR0917 - click passes every option by name
     payload_out: str | None,
     payload: str | None,
     signature: str | None,
-    output: str,
+    output: str | None,
 ) -> None:
     r"""Review one exact change and sign it.
 
     Fetches the live object with your own credentials, recomputes what will be signed, shows what happens
-    and whether it can be undone, asks, and prints the approval. Nothing in the cluster changes, but with
-    --attach one annotation.
+    and whether it can be undone, and asks. A ChangeRequest gets the approval as an annotation; it must
+    agree with what is there, or nothing is signed (exit code 6). Several are approved together if they are
+    the same reversible or disruptive change to things of one kind.
+
+    \b
+    peergate approve cr-hbzkqvmtwxcdfgjnprst --key ~/.ssh/id_ed25519
+
+    Without a ChangeRequest the approval is printed, and nothing in the cluster changes (with --attach: one
+    annotation).
 
     \b
     peergate -n shop approve delete statefulset/db --requester agents/bot \

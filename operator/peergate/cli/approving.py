@@ -1,21 +1,30 @@
-"""The way of one approval: fetch, recompute, show, ask, sign, verify, hand over."""
+"""The way of an approval: fetch, recompute, show, ask, sign, verify, hand over; filed or not, one or more."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from peergate.approval.sign import ApprovalSigner
 from peergate.approval.statement import StatementMalformed, StatementUnsupported, parse_statement
+from peergate.cli.batch import batch_lines, check_batch
 from peergate.cli.confirm import Consent, check_expected, obtain
+from peergate.cli.dossier import Dossier, SignedBy
 from peergate.cli.envelopes import slot_for
+from peergate.cli.filed_change import check_agrees
+from peergate.cli.gathering import direct_dossier, filed_dossier
 from peergate.cli.handover import hand_over, hand_over_payload, hand_over_review
 from peergate.cli.independence import check_independent, lifetime
-from peergate.cli.issue import check_same_change, finish_external, new_payload, sign_payload
+from peergate.cli.issue import Issued, check_same_change, finish_external, new_payload, sign_payload
 from peergate.cli.kube import Cluster, connect
 from peergate.cli.manifest import read_bytes
+from peergate.cli.outcome import already_decided
 from peergate.cli.output import Output
-from peergate.cli.request import Request, Reviewed, check_request, review
-from peergate.cli.screen import Place, SignedBy, lines_of
+from peergate.cli.paging import print_screen
+from peergate.cli.request import Request, check_request
+from peergate.cli.screen import screen_of
 from peergate.cli.signing import Signatory, find_signatory, find_signer
 from peergate.cli.text import visible
 from peergate.errors import CommandError
@@ -24,7 +33,7 @@ __all__ = ["run_approve"]
 
 
 def run_approve(out: Output, *, request: Request) -> None:
-    """Review the change that the request names and sign it.
+    """Review the changes that the request names and sign them.
 
     Errors: CommandError with the exit codes of experience.md §4.
     """
@@ -33,38 +42,121 @@ def run_approve(out: Output, *, request: Request) -> None:
     if request.payload is not None:
         _finish(out, cluster=cluster, request=request)
         return
-    reviewed = review(cluster, request=request, statement=None)
-    check_expected(request.expect, change_id=reviewed.pending.id)
+    dossiers = _gather(cluster, request=request)
     if request.dry_run:
-        _show(out, cluster=cluster, reviewed=reviewed, by=None)
-        hand_over_review(out, request=request, reviewed=reviewed)
+        for dossier in dossiers:
+            print_screen(out, screen_of(dossier))
+        hand_over_review(out, request=request, dossiers=dossiers)
         return
-    keyring = reviewed.pending.snapshot.keyring
+    for dossier in dossiers:
+        _check_signable(dossier)
+    keyring = dossiers[0].reviewed.pending.snapshot.keyring
     external = request.print_payload and (request.key is None)
     signer = None if external or request.key is None else find_signer(request.key, keyring=keyring)
     signatory = find_signatory(keyring, signer=signer, identity=request.approver)
-    now = datetime.now(UTC)
-    pending = reviewed.pending
-    check_independent(signatory, asker=pending.asker, rules=pending.match.enforced, now=now)
-    ttl = lifetime(request.ttl, longest=pending.match.terms.max_ttl)
-    by = _signed_by(signatory, now=now, ttl=ttl)
-    _show(out, cluster=cluster, reviewed=reviewed, by=by)
-    reason = obtain(
-        tier=reviewed.consequence.tier,
-        typed=pending.target.typed,
-        consent=_consent(out, request=request, reviewed=reviewed, signatory=signatory),
-    )
-    # The time to read and to answer is not taken from the approval's life.
-    now = datetime.now(UTC)
-    payload = new_payload(pending, identity=signatory.approver.identity, reason=reason, now=now, ttl=ttl)
-    if request.print_payload:
-        hand_over_payload(out, request=request, payload=payload)
+    dossiers = [one for one in dossiers if not already_decided(out, one, by=signatory)]
+    if not dossiers:
         return
-    if signer is None:
+    ttl = _lifetime(dossiers, signatory=signatory, wanted=request.ttl)
+    reason = _consent(out, request=request, dossiers=dossiers, signatory=signatory, ttl=ttl)
+    if signer is None and not request.print_payload:
         raise CommandError("nothing to sign with; add --key PATH, or --print-payload", exit_code=2)
-    slot = request.slot or slot_for(signatory.approver.identity)
-    issued = sign_payload(payload, signer=signer, pending=pending, slot=slot, now=now)
-    hand_over(out, cluster=cluster, request=request, reviewed=reviewed, issued=issued)
+    issued = [
+        one
+        for dossier in dossiers
+        if (
+            one := _sign(
+                out,
+                request=request,
+                dossier=dossier,
+                signer=signer,
+                signatory=signatory,
+                reason=reason,
+                ttl=ttl,
+            )
+        )
+    ]
+    if issued:
+        hand_over(out, cluster=cluster, request=request, dossiers=dossiers, issued=issued)
+
+
+def _gather(cluster: Cluster, *, request: Request) -> list[Dossier]:
+    """Return what each word names; what differs from what was asked for ends it here."""
+    now = datetime.now(UTC)
+    if not request.is_filed:
+        dossier = direct_dossier(cluster, request=request, statement=None, now=now)
+        check_expected(request.expect, change_id=dossier.reviewed.pending.id)
+        return [dossier]
+    dossiers = [
+        filed_dossier(cluster, word, file=request.file, now=now) for word in dict.fromkeys(request.words)
+    ]
+    if len(dossiers) > 1:
+        check_batch(dossiers)
+    for dossier in dossiers:
+        check_expected(request.expect, change_id=dossier.reviewed.pending.id)
+    return dossiers
+
+
+def _check_signable(dossier: Dossier) -> None:
+    """Refuse what is not what the request says, or is not known whole. Errors: CommandError."""
+    if dossier.filed is not None:
+        part = dossier.filed
+        check_agrees(part.filed, differs=part.differs, whole=part.whole)
+
+
+def _lifetime(dossiers: Sequence[Dossier], *, signatory: Signatory, wanted: timedelta | None) -> timedelta:
+    now = datetime.now(UTC)
+    for dossier in dossiers:
+        pending = dossier.reviewed.pending
+        check_independent(signatory, asker=pending.asker, rules=pending.match.enforced, now=now)
+    longest = min(dossier.reviewed.pending.match.terms.max_ttl for dossier in dossiers)
+    return lifetime(wanted, longest=longest)
+
+
+def _consent(
+    out: Output, *, request: Request, dossiers: Sequence[Dossier], signatory: Signatory, ttl: timedelta
+) -> str:
+    """Show what is about to be signed, ask, and return the reason."""
+    by = _signed_by(signatory, now=datetime.now(UTC), ttl=ttl)
+    first = dataclasses.replace(dossiers[0], by=by)
+    reviewed = first.reviewed
+    print_screen(out, screen_of(first), asks=not request.yes)
+    if len(dossiers) > 1:
+        out.lines(batch_lines(dossiers))
+        out.say()
+    return obtain(
+        tier=reviewed.consequence.tier,
+        typed=reviewed.pending.target.typed,
+        count=len(dossiers),
+        consent=Consent(
+            yes=request.yes,
+            expect=reviewed.pending.id if request.is_filed else request.expect,
+            reason=request.reason,
+            approver_class=signatory.approver.class_,
+            unattended=_unattended(out, request=request, dossier=first),
+        ),
+    )
+
+
+def _sign(
+    out: Output,
+    *,
+    request: Request,
+    dossier: Dossier,
+    signer: ApprovalSigner | None,
+    signatory: Signatory,
+    reason: str,
+    ttl: timedelta,
+) -> Issued | None:
+    """Return the approval of one change; ``None`` when its bytes went to an external signer."""
+    # The time to read and to answer is not taken from the approval's life.
+    now, identity = datetime.now(UTC), signatory.approver.identity
+    payload = new_payload(dossier.reviewed, identity=identity, reason=reason, now=now, ttl=ttl)
+    if signer is None or request.print_payload:
+        hand_over_payload(out, request=request, payload=payload)
+        return None
+    slot = request.slot or slot_for(identity)
+    return sign_payload(payload, signer=signer, pending=dossier.reviewed.pending, slot=slot, now=now)
 
 
 def _signed_by(signatory: Signatory, *, now: datetime, ttl: timedelta) -> SignedBy:
@@ -80,33 +172,9 @@ def _signed_by(signatory: Signatory, *, now: datetime, ttl: timedelta) -> Signed
     )
 
 
-def _show(out: Output, *, cluster: Cluster, reviewed: Reviewed, by: SignedBy | None) -> None:
-    lines = lines_of(
-        reviewed.pending,
-        consequence=reviewed.consequence,
-        found=reviewed.found,
-        place=Place(cluster=cluster.name, context=cluster.context),
-        by=by,
-    )
-    end = lines.index("") if "" in lines else 1
-    out.lines(out.strong(line) for line in lines[:end])
-    out.lines(lines[end:])
-    out.say()
-
-
-def _consent(out: Output, *, request: Request, reviewed: Reviewed, signatory: Signatory) -> Consent:
-    return Consent(
-        yes=request.yes,
-        expect=request.expect,
-        reason=request.reason,
-        approver_class=signatory.approver.class_,
-        unattended=_unattended(out, request=request, reviewed=reviewed),
-    )
-
-
-def _unattended(out: Output, *, request: Request, reviewed: Reviewed) -> str:
+def _unattended(out: Output, *, request: Request, dossier: Dossier) -> str:
     """Return the command that signs exactly this without a terminal."""
-    pending = reviewed.pending
+    pending = dossier.reviewed.pending
     words = ["approve", *(shlex.quote(word) for word in request.words)]
     for flag, value in (
         ("-f", request.file),
@@ -125,8 +193,11 @@ def _unattended(out: Output, *, request: Request, reviewed: Reviewed) -> str:
         words.append("--attach")
     if request.print_payload:
         words.append("--print-payload")
-    words += ["--yes", "--expect", pending.id]
-    return visible(out.flags.command(*words, namespace=pending.target.namespace), limit=4096)
+    words.append("--yes")
+    if not request.is_filed:
+        words += ["--expect", pending.id]
+    scope = dossier.filed.filed.namespace if dossier.filed is not None else pending.target.namespace
+    return visible(out.flags.command(*words, namespace=scope), limit=4096)
 
 
 def _finish(out: Output, *, cluster: Cluster, request: Request) -> None:
@@ -139,15 +210,21 @@ def _finish(out: Output, *, cluster: Cluster, request: Request) -> None:
             exit_code=2,
         ) from error
     signature = read_bytes(request.signature or "", what="signature")
-    reviewed = review(cluster, request=request, statement=statement)
-    check_expected(request.expect, change_id=reviewed.pending.id)
-    check_same_change(statement, pending=reviewed.pending)
+    if request.is_filed:
+        dossier = filed_dossier(
+            cluster, request.words[0], file=request.file, history=False, now=datetime.now(UTC)
+        )
+        _check_signable(dossier)
+    else:
+        dossier = direct_dossier(cluster, request=request, statement=statement, now=datetime.now(UTC))
+    check_expected(request.expect, change_id=dossier.reviewed.pending.id)
+    check_same_change(statement, pending=dossier.reviewed.pending)
     slot = request.slot or slot_for(statement.predicate.approver)
     issued = finish_external(
         payload,
         signature=signature,
-        pending=reviewed.pending,
+        pending=dossier.reviewed.pending,
         slot=slot,
         now=datetime.now(UTC),
     )
-    hand_over(out, cluster=cluster, request=request, reviewed=reviewed, issued=issued)
+    hand_over(out, cluster=cluster, request=request, dossiers=[dossier], issued=[issued])

@@ -52,10 +52,11 @@ def check_expected(expect: str | None, *, change_id: str) -> None:
         )
 
 
-def obtain(*, tier: Tier, typed: str, consent: Consent) -> str:
+def obtain(*, tier: Tier, typed: str, consent: Consent, count: int = 1) -> str:
     """Return the reason, once the approver has said yes.
 
-    ``typed`` is what has to be typed for an irreversible change, ``<kind>/<name>``.
+    ``typed`` is what has to be typed for an irreversible change, ``<kind>/<name>``; of several changes it is
+    their ``count``.
     Errors: CommandError with exit code 2 when nobody can be asked and ``--yes --expect`` does not cover it, 3
         when the answer is no. ``click.Abort`` on Ctrl-C or end of input.
     """
@@ -80,6 +81,10 @@ def obtain(*, tier: Tier, typed: str, consent: Consent) -> str:
         answer = click.prompt(f"This can't be undone. Type {visible(typed)} to sign", err=True)
         if answer.strip() != typed:
             raise CommandError("not signed; what was typed is not its name; nothing was changed", exit_code=3)
+    elif count > 1:
+        answer = click.prompt(f"{count} signatures. Type how many to sign them", err=True)
+        if answer.strip() != str(count):
+            raise CommandError("not signed; that is another number; nothing was changed", exit_code=3)
     elif not click.confirm("Sign?", default=False, err=True):
         raise CommandError("not signed; the answer was no; nothing was changed", exit_code=3)
     return reason or _DEFAULT_REASON

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from peergate.cli.diff import Difference, Sign
+from peergate.cli.kinds import STATELESS, WORKLOADS, comes_back
 from peergate.cli.masking import LAST_APPLIED
-from peergate.cli.surroundings import Surroundings
+from peergate.cli.surroundings import Surroundings, total_size
 from peergate.cli.text import plural, visible
 from peergate.model.names import JsonObject
 from peergate.model.review import Kind
@@ -52,47 +53,8 @@ _LOST: Final[dict[tuple[str, str], str]] = {
     ("", "Secret"): "its values are gone; a copy is needed to restore it",
     ("apiextensions.k8s.io", "CustomResourceDefinition"): "every object of this kind is deleted too",
 }
-_STATELESS: Final = frozenset(
-    {
-        ("", "ConfigMap"),
-        ("", "Endpoints"),
-        ("", "Event"),
-        ("", "LimitRange"),
-        ("", "Node"),
-        ("", "Pod"),
-        ("", "PodTemplate"),
-        ("", "ReplicationController"),
-        ("", "ResourceQuota"),
-        ("", "Service"),
-        ("", "ServiceAccount"),
-        ("apiregistration.k8s.io", "APIService"),
-        ("apps", "ControllerRevision"),
-        ("apps", "DaemonSet"),
-        ("apps", "Deployment"),
-        ("apps", "ReplicaSet"),
-        ("autoscaling", "HorizontalPodAutoscaler"),
-        ("batch", "CronJob"),
-        ("batch", "Job"),
-        ("coordination.k8s.io", "Lease"),
-        ("discovery.k8s.io", "EndpointSlice"),
-        ("events.k8s.io", "Event"),
-        ("networking.k8s.io", "Ingress"),
-        ("networking.k8s.io", "IngressClass"),
-        ("networking.k8s.io", "NetworkPolicy"),
-        ("policy", "PodDisruptionBudget"),
-        ("rbac.authorization.k8s.io", "ClusterRole"),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-        ("rbac.authorization.k8s.io", "Role"),
-        ("rbac.authorization.k8s.io", "RoleBinding"),
-        ("scheduling.k8s.io", "PriorityClass"),
-        ("storage.k8s.io", "StorageClass"),
-    }
-)
-"""Kinds whose manifest is all there is to them: applying it again brings them back, with a new uid."""
-
-_WORKLOADS: Final = frozenset(
-    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"}
-)
+_FEW: Final = 5
+"""Differences that are seen at a glance."""
 
 
 _STORES: Final = frozenset(
@@ -113,7 +75,7 @@ def least_tier(*, operation: str, effect: str, group: str, kind: str) -> Tier:
         if (group, kind) in _STORES:
             return Tier.IRREVERSIBLE
         return Tier.DISRUPTIVE if effect == "Delete" else Tier.REVERSIBLE
-    known = (group, kind) in _STATELESS or (group, kind) == ("apps", "StatefulSet")
+    known = (group, kind) in STATELESS or (group, kind) == ("apps", "StatefulSet")
     return Tier.DISRUPTIVE if known else Tier.IRREVERSIBLE
 
 
@@ -129,23 +91,64 @@ def of_delete(
     ``cascade`` is ``Background``, ``Foreground``, ``Orphan`` or empty.
     """
     key = (kind.group, kind.kind)
-    notes = _delete_notes(live=live, cascade=cascade, around=around)
+    notes = _delete_notes(live=live, cascade=cascade)
     owner = _controller(live)
     if key in _LOST:
-        return Consequence(Tier.IRREVERSIBLE, _LOST[key], notes)
+        return Consequence(Tier.IRREVERSIBLE, _lost(_LOST[key], around=around), notes)
     if key in {("", "PersistentVolumeClaim"), ("", "PersistentVolume")}:
         return _volume_delete(around, notes=notes)
     if key == ("apps", "StatefulSet"):
         return _set_delete(live, around=around, cascade=cascade, notes=notes)
-    if owner and key in _STATELESS:
+    taken = _taken_along(around) if cascade != "Orphan" else ""
+    if taken:
+        return Consequence(Tier.IRREVERSIBLE, taken, notes)
+    if owner and key in STATELESS:
         return Consequence(Tier.DISRUPTIVE, f"its controller, {owner}, makes a new one", notes)
-    if key not in _STATELESS:
+    if key not in STATELESS:
         return Consequence(
             Tier.IRREVERSIBLE, "what its controller tears down with it is not known here", notes
         )
-    if kind.kind in _WORKLOADS and cascade != "Orphan":
+    if kind.kind in WORKLOADS and cascade != "Orphan":
         return Consequence(Tier.DISRUPTIVE, f"stops {_pods(live)}; nothing recreates it", notes)
     return Consequence(Tier.DISRUPTIVE, "nothing recreates it", notes)
+
+
+def _lost(words: str, *, around: Surroundings) -> str:
+    """Return what is lost, counted where it could be counted."""
+    volumes = ""
+    if around.volumes:
+        sizes = total_size([one.size for one in around.volumes if one.size])
+        size = f", {sizes}" if sizes else ""
+        volumes = f"; {plural(len(around.volumes), 'volume claim')}{size}, reclaim {_reclaim(around)}"
+    if around.scope == "inside" and around.counts:
+        kinds = plural(len(around.counts), "kind")
+        return f"{_counted(around)} of {kinds} go too{volumes}"
+    if around.scope == "instances":
+        places = f" in {plural(len(around.places), 'namespace')}" if "" not in around.places else ""
+        total = "no object of this kind exists" if not around.total and not around.missed else ""
+        return total or f"{_counted(around)} of this kind{places} go too"
+    return words
+
+
+def _counted(around: Surroundings) -> str:
+    more = " or more" if around.missed or around.unseen else ""
+    return f"{around.total}{more} {'object' if around.total == 1 and not more else 'objects'}"
+
+
+def _reclaim(around: Surroundings) -> str:
+    found = sorted({one.reclaim or "unknown" for one in around.volumes}) or ["unknown"]
+    return visible("/".join(found), limit=80)
+
+
+def _taken_along(around: Surroundings) -> str:
+    """Return what the object owns that no manifest and no controller brings back; empty if nothing."""
+    grave = [(kind, count) for kind, count in around.counts.items() if not comes_back(kind)]
+    if grave:
+        shown = ", ".join(f"{count} {visible(kind, limit=80)}" for kind, count in grave[:4])
+        return f"takes {shown} along, which it owns"
+    # Whoever wants to hide what goes along may make more objects than anybody looks through.
+    hidden = [visible(kind, limit=80) for kind in around.hidden if not comes_back(kind)]
+    return f"may take {', '.join(hidden[:4])} along: too many to look through" if hidden else ""
 
 
 def _pods(live: JsonObject) -> str:
@@ -162,7 +165,7 @@ def _controller(live: JsonObject) -> str:
     return ""
 
 
-def _delete_notes(*, live: JsonObject, cascade: str, around: Surroundings) -> tuple[str, ...]:
+def _delete_notes(*, live: JsonObject, cascade: str) -> tuple[str, ...]:
     notes: list[str] = []
     metadata = live.get("metadata") or {}
     if metadata.get("deletionTimestamp"):
@@ -172,7 +175,6 @@ def _delete_notes(*, live: JsonObject, cascade: str, around: Surroundings) -> tu
         notes.append(f"Finalizers run first: {names}.")
     if cascade == "Orphan":
         notes.append("What it owns stays, without an owner.")
-    notes += [f"PARTIAL: may not read {name}; counted as the worst case." for name in around.unseen]
     return tuple(notes)
 
 
@@ -197,14 +199,14 @@ def _set_delete(
     policy = ((live.get("spec") or {}).get("persistentVolumeClaimRetentionPolicy") or {}).get("whenDeleted")
     count = len(around.volumes)
     stops = "its pods stay" if cascade == "Orphan" else f"stops {_pods(live)}"
-    if policy == "Delete" and (count or around.unseen):
-        sizes = ", ".join(visible(one.size, limit=40) for one in around.volumes if one.size)
-        reclaim = sorted({one.reclaim or "unknown" for one in around.volumes}) or ["unknown"]
+    goes = policy == "Delete" or "PersistentVolumeClaim" in around.counts
+    if goes and (count or around.volumes_unseen):
+        sizes = total_size([one.size for one in around.volumes if one.size])
         claims = plural(count, "volume claim") if count else "its volume claims"
         go = "goes" if count == 1 else "go"
-        kept = all(one.reclaim == "Retain" for one in around.volumes) and not around.unseen
+        kept = all(one.reclaim == "Retain" for one in around.volumes) and not around.volumes_unseen
         shown = f" ({sizes})" if sizes else ""
-        tail = f"{claims} {go} too{shown}, reclaim {visible('/'.join(reclaim), limit=80)}"
+        tail = f"{claims} {go} too{shown}, reclaim {_reclaim(around)}"
         return Consequence(Tier.DISRUPTIVE if kept else Tier.IRREVERSIBLE, f"{stops}; {tail}", notes)
     if count:
         return Consequence(
@@ -228,7 +230,7 @@ def of_update(
     rest = [text for one_tier, text in judged if one_tier is not tier and text]
     removed = sum(one.sign is Sign.REMOVED for one in found)
     notes = [f"Also: {text}." for text in dict.fromkeys(rest) if text not in words]
-    if removed:
+    if removed and len(found) > _FEW:
         notes.insert(0, f"Removes {plural(removed, 'member')}; see the lines with a minus.")
     if (live.get("metadata") or {}).get("deletionTimestamp"):
         notes.append("It is being deleted already.")
@@ -250,9 +252,9 @@ def _judge(kind: Kind, *, live: JsonObject, one: Difference) -> tuple[Tier, str]
         return (Tier.DISRUPTIVE, "empties its data") if gone else (Tier.REVERSIBLE, "changes configuration")
     if kind.kind in {"CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "Namespace"}:
         return Tier.IRREVERSIBLE, f"changes a {kind.kind}, which can cost stored data"
-    if kind.kind in _WORKLOADS and second == "replicas":
+    if (kind.kind in WORKLOADS or kind.kind == "Scale") and second == "replicas":
         return _judge_replicas(one)
-    if kind.kind in _WORKLOADS and second == "template":
+    if kind.kind in WORKLOADS and second == "template":
         return Tier.DISRUPTIVE, "restarts its pods"
     return Tier.DISRUPTIVE, f"changes {visible(head, limit=60)}"
 
@@ -272,7 +274,9 @@ def _judge_metadata(live: JsonObject, *, one: Difference, second: str) -> tuple[
 
 
 def _judge_replicas(one: Difference) -> tuple[Tier, str]:
-    old, new = _count(one.old), _count(one.new)
+    # A Scale without a number has none (AR16).
+    old = 0 if one.sign is Sign.ADDED else _count(one.old)
+    new = 0 if one.sign is Sign.REMOVED else _count(one.new)
     if old is None or new is None:
         return Tier.DISRUPTIVE, "changes the number of its pods"
     if new == 0:

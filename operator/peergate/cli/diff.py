@@ -6,18 +6,18 @@ nothing is cut.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from peergate.cli.masking import LAST_APPLIED, Hidden, masked
-from peergate.cli.text import visible
+from peergate.cli.masking import LAST_APPLIED, Hidden, NotFiled, masked
+from peergate.cli.sequences import opcodes
+from peergate.cli.text import fold, visible
 from peergate.model.names import JsonObject
 
-__all__ = ["Difference", "Sign", "differences", "render"]
+__all__ = ["ORDER", "Difference", "Sign", "differences", "render"]
 
 _WIDTH: Final = 76
 _NAMES: Final = ("name", "key", "mountPath", "containerPort", "port", "ip", "uid")
@@ -32,7 +32,8 @@ class Sign(StrEnum):
     ADDED = "+"
 
 
-_ORDER: Final = {Sign.REMOVED: 0, Sign.CHANGED: 1, Sign.ADDED: 2}
+ORDER: Final = {Sign.REMOVED: 0, Sign.CHANGED: 1, Sign.ADDED: 2}
+"""Removed members come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def differences(old: JsonObject, new: JsonObject) -> tuple[Difference, ...]:
     if not found and old != new:
         # Only the spelling of kubectl's copy of the manifest differs; still, it is a difference.
         found.append(Difference(Sign.CHANGED, ("metadata", "annotations"), "...", "... (spelling only)"))
-    return tuple(sorted(found, key=lambda one: (_ORDER[one.sign], one.path)))
+    return tuple(sorted(found, key=lambda one: (ORDER[one.sign], one.path)))
 
 
 def _members(old: JsonObject, new: JsonObject, path: tuple[str, ...]) -> Iterator[Difference]:
@@ -134,8 +135,7 @@ def _tells_apart(items: list[Any], name: str) -> bool:
 def _positions(old: list[Any], new: list[Any], path: tuple[str, ...]) -> Iterator[Difference]:
     before = [json.dumps(item, default=repr, sort_keys=True) for item in old]
     after = [json.dumps(item, default=repr, sort_keys=True) for item in new]
-    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
-    for tag, first, last, start, stop in matcher.get_opcodes():
+    for tag, first, last, start, stop in opcodes(before, after):
         if tag == "equal":
             continue
         common = min(last - first, stop - start)
@@ -166,24 +166,27 @@ def render(found: tuple[Difference, ...]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Hidden):
+    if isinstance(value, Hidden | NotFiled):
         return repr(value)
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=repr)
     return visible(text, limit=len(text))
 
 
 def _text_lines(old: str, new: str) -> Iterator[str]:
-    compared = difflib.unified_diff(old.split("\n"), new.split("\n"), n=1, lineterm="")
-    for number, line in enumerate(compared):
-        if number > 1 and not line.startswith("@@"):
-            yield from _fold(f"    {line[:1]} {visible(line[1:], limit=len(line))}", indent="      ")
+    before, after = old.split("\n"), new.split("\n")
+    blocks = opcodes(before, after)
+    for number, (tag, first, last, start, stop) in enumerate(blocks):
+        if tag == "equal":
+            # The line next to what differs says where, on each side.
+            near = [*range(first, last)[:1]] if number else []
+            near += [*range(first, last)[-1:]] if number + 1 < len(blocks) else []
+            lines = [(" ", before[index]) for index in dict.fromkeys(near)]
+        else:
+            lines = [("-", line) for line in before[first:last]] + [("+", line) for line in after[start:stop]]
+        for sign, line in lines:
+            yield from _fold(f"    {sign} {visible(line, limit=len(line))}", indent="      ")
 
 
 def _fold(text: str, *, indent: str) -> list[str]:
-    lines = [text[:_WIDTH]]
-    rest = text[_WIDTH:]
-    step = _WIDTH - len(indent)
-    while rest:
-        lines.append(indent + rest[:step])
-        rest = rest[step:]
-    return lines
+    first, *rest = fold(text, width=_WIDTH, later=_WIDTH - len(indent))
+    return [first, *(indent + piece for piece in rest)]

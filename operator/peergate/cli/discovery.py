@@ -34,6 +34,8 @@ class ApiResource:
     singular: str
     short: tuple[str, ...]
     namespaced: bool
+    listable: bool = True
+    """Whether it can be listed, and so looked through."""
 
     @property
     def full_name(self) -> str:
@@ -114,6 +116,7 @@ def _aggregated(document: JsonObject) -> Iterator[ApiResource]:
                     singular=entry.get("singularResource", ""),
                     short=tuple(entry.get("shortNames") or ()),
                     namespaced=entry.get("scope") == "Namespaced",
+                    listable="list" in (entry.get("verbs") or ()),
                 )
 
 
@@ -132,4 +135,5 @@ def _listed(document: JsonObject, *, group: str, version: str) -> Iterator[ApiRe
             singular=entry.get("singularName", ""),
             short=tuple(entry.get("shortNames") or ()),
             namespaced=bool(entry.get("namespaced")),
+            listable="list" in (entry.get("verbs") or ()),
         )

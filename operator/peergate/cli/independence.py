@@ -15,7 +15,7 @@ from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.gate.policies import CompiledRule
 
-__all__ = ["check_independent", "lifetime"]
+__all__ = ["check_independent", "independence_problem", "lifetime"]
 
 _REFUSED: Final = 3
 _DEFAULT: Final = timedelta(minutes=15)
@@ -32,11 +32,16 @@ def check_independent(
 
     Errors: CommandError with exit code 3 that names the code of approval-format.md §7.
     """
-    problem = (
-        _self(signatory, asker=asker) or _out_of_force(signatory, now=now) or _left_out(signatory, rules)
-    )
+    problem = independence_problem(signatory, asker=asker, rules=rules, now=now)
     if problem:
         raise CommandError(f"you can't sign this; {problem}; ask another approver", exit_code=_REFUSED)
+
+
+def independence_problem(
+    signatory: Signatory, *, asker: Asker, rules: Sequence[CompiledRule], now: datetime
+) -> str:
+    """Return why the approver's signature would not count, with its code; empty if it would."""
+    return _self(signatory, asker=asker) or _out_of_force(signatory, now=now) or _left_out(signatory, rules)
 
 
 def lifetime(wanted: timedelta | None, *, longest: timedelta) -> timedelta:

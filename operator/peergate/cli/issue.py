@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from peergate.approval.carriers import collect
 from peergate.approval.envelope import pae, write_envelope
 from peergate.approval.keys import KeyProblem
 from peergate.approval.sign import ApprovalSigner
 from peergate.approval.statement import Statement, StatementMalformed, write_statement
 from peergate.approval.verify import Refused, Verified, verify_approval
+from peergate.cli.dossier import Reviewed
 from peergate.cli.pending import Pending
 from peergate.cli.text import visible
 from peergate.errors import CommandError
-from peergate.gate.quorum import quorum_of
 from peergate.model.decision import STATE_OF, Code, State
 
-__all__ = ["Issued", "check_same_change", "finish_external", "new_payload", "progress_of", "sign_payload"]
+__all__ = ["Issued", "check_same_change", "finish_external", "new_payload", "sign_payload"]
 
 _NONCE_BYTES: Final = 16
 _REFUSED: Final = 3
@@ -41,7 +40,7 @@ class Issued:
     verified: Verified
 
 
-def new_payload(pending: Pending, *, identity: str, reason: str, now: datetime, ttl: timedelta) -> bytes:
+def new_payload(reviewed: Reviewed, *, identity: str, reason: str, now: datetime, ttl: timedelta) -> bytes:
     """Return the payload to be signed, with a fresh nonce.
 
     Errors: CommandError with exit code 3 for a change that the format can't express.
@@ -49,12 +48,13 @@ def new_payload(pending: Pending, *, identity: str, reason: str, now: datetime, 
     issued = now.replace(microsecond=0)
     try:
         return write_statement(
-            pending.change,
+            reviewed.pending.change,
             approver=identity,
             issued_at=issued,
             expires=issued + ttl,
             nonce=secrets.token_bytes(_NONCE_BYTES),
             reason=reason,
+            display=reviewed.display,
         )
     except StatementMalformed as error:
         raise CommandError(
@@ -130,30 +130,6 @@ def check_same_change(statement: Statement, *, pending: Pending) -> None:
                 "--print-payload",
                 exit_code=_DIFFERS,
             )
-
-
-def progress_of(pending: Pending, *, issued: Issued, now: datetime) -> tuple[bool, str]:
-    """Return whether every rule is satisfied with what the object carries, and ``1/2; 1 more (human)``."""
-    annotations = pending.target.live["metadata"].get("annotations") or {}
-    found = [issued.verified]
-    for carried in collect(annotations).approvals:
-        outcome = verify_approval(
-            carried.value,
-            slot=carried.slot,
-            target=pending.reviewed,
-            keyring=pending.snapshot.keyring,
-            terms=pending.match.terms,
-            now=now,
-        )
-        if isinstance(outcome, Verified):
-            found.append(outcome)
-    quorums = [quorum_of(found, rule=rule) for rule in pending.match.enforced]
-    open_ones = [quorum for quorum in quorums if not quorum.reached]
-    if not open_ones:
-        return True, quorums[0].progress if quorums else "1/1"
-    worst = max(open_ones, key=lambda quorum: quorum.missing)
-    kind = f" ({worst.missing_kind})" if worst.missing_kind else ""
-    return False, f"{worst.progress}; waiting for {worst.missing} more{kind}"
 
 
 def _verified(value: str, *, pending: Pending, slot: str, now: datetime) -> Issued:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from peergate.model.names import JsonObject
 
-__all__ = ["LAST_APPLIED", "Hidden", "masked"]
+__all__ = ["LAST_APPLIED", "Hidden", "NotFiled", "masked"]
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -28,6 +28,14 @@ class Hidden:
 
     def __repr__(self) -> str:
         return f"hidden ({self.size} {'byte' if self.size == 1 else 'bytes'})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NotFiled:
+    """A value that the operator left out of a ChangeRequest: nobody but the agent knows it."""
+
+    def __repr__(self) -> str:
+        return "another value, not filed"
 
 
 def masked(document: JsonObject) -> JsonObject:

@@ -16,12 +16,12 @@ from peergate.cli.known_types import kind_named
 from peergate.cli.kube import Cluster
 from peergate.cli.rows import Row
 from peergate.cli.trust import load_keyring, load_policies
+from peergate.cli.whoami import who_am_i
 from peergate.errors import CommandError
 from peergate.gate.policies import BASELINE, BUILT_IN, CompiledRule
 
 __all__ = ["Me", "find_me", "gravest_first", "left_to_me"]
 
-_REVIEWS: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _ORDER: Final = (Tier.IRREVERSIBLE, Tier.DISRUPTIVE, Tier.REVERSIBLE)
 
 
@@ -48,9 +48,9 @@ def find_me(cluster: Cluster, *, identity: str | None) -> Me:
     ``identity`` names an approver, for people whose user name is registered nowhere.
     Errors: CommandError with exit code 2 for an identity that nobody has.
     """
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    username = str(cluster.create(_REVIEWS, body)["status"]["userInfo"]["username"])
-    approvers = load_keyring(cluster).approvers
+    keyring = load_keyring(cluster)
+    username = who_am_i(cluster, keyring=keyring).username
+    approvers = keyring.approvers
     found = [
         one
         for one in approvers.values()

@@ -6,8 +6,8 @@ credentials fetched, through the same functions that judge the real request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from peergate.approval.canonical import NotCanonical, TooLarge
 from peergate.approval.change import change_digest, change_id
@@ -19,9 +19,9 @@ from peergate.approval.verify import Target as Reviewed
 from peergate.approval.verify import Terms
 from peergate.cli.asker import Asker
 from peergate.cli.discovery import resource_of_kind
-from peergate.cli.kube import ApiError, Cluster
+from peergate.cli.dry_run import dry_run
+from peergate.cli.kube import Cluster
 from peergate.cli.manifest import kind_of
-from peergate.cli.replacing import REPLACED_BY, replacement_of
 from peergate.cli.situation import situation_of
 from peergate.cli.targets import Target, read_target
 from peergate.cli.text import visible
@@ -33,10 +33,16 @@ from peergate.gate.snapshot import Snapshot
 from peergate.model.change import Change, Effect, Requester
 from peergate.model.names import ChangeId, Digest, JsonObject
 
-__all__ = ["Pending", "delete_options_of", "pending_delete", "pending_replace", "standing"]
-
-_CONFLICT: Final = 409
-_FORBIDDEN: Final = 403
+__all__ = [
+    "Pending",
+    "delete_options_from",
+    "delete_options_of",
+    "pending_change",
+    "pending_delete",
+    "pending_replace",
+    "pending_unseen",
+    "standing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +82,18 @@ def pending_delete(
 
     Errors: CommandError when something needed can't be read, or no approval can cover it (exit code 3).
     """
-    return _pending(cluster, target=target, wanted=None, asker=asker, options=options)
+    return pending_change(cluster, target=target, wanted=None, asker=asker, options=options)
 
 
 def delete_options_of(statement: Statement) -> JsonObject:
     """Return the DeleteOptions of a request that uses exactly what the statement allows."""
-    signed = statement.predicate.options
+    return delete_options_from(statement.predicate.options)
+
+
+def delete_options_from(bound: Mapping[str, str | int]) -> JsonObject:
+    """Return the DeleteOptions of a request that uses exactly what is bound."""
     names = (("propagationPolicy", "propagationPolicy"), ("minGracePeriodSeconds", "gracePeriodSeconds"))
-    return {name: signed[member] for member, name in names if member in signed}
+    return {name: bound[member] for member, name in names if member in bound}
 
 
 def pending_replace(
@@ -109,30 +119,11 @@ def pending_replace(
             exit_code=2,
         )
     target = read_target(cluster, resource=resource, name=metadata["name"], namespace=str(namespace))
-    wanted = _dry_run(cluster, target=target, manifest=manifest)
-    return _pending(cluster, target=target, wanted=wanted, asker=asker, options=None)
+    wanted = dry_run(cluster, target=target, manifest=manifest)
+    return pending_change(cluster, target=target, wanted=wanted, asker=asker, options=None)
 
 
-def _dry_run(cluster: Cluster, *, target: Target, manifest: JsonObject) -> JsonObject:
-    body, query = replacement_of(target, manifest=manifest), {"dryRun": "All", **REPLACED_BY}
-    try:
-        return cluster.replace(target.path, body, query=query)
-    except ApiError as error:
-        if error.status == _CONFLICT:
-            raise CommandError(
-                f"{target.shown} changes while you look, or the manifest is of an older version; "
-                "nothing was signed; run the command again, without metadata.resourceVersion in the file",
-                exit_code=6,
-            ) from error
-        if error.status == _FORBIDDEN:
-            raise CommandError(
-                f"can't try the replacement; {error.message}; a dry run needs the right to update the "
-                "object, and an account that is no agent",
-            ) from error
-        raise
-
-
-def _pending(
+def pending_change(
     cluster: Cluster,
     *,
     target: Target,
@@ -140,6 +131,11 @@ def _pending(
     asker: Asker,
     options: JsonObject | None,
 ) -> Pending:
+    """Return the change of a live object into the wanted one (``None``: its deletion, with these options).
+
+    Errors: CommandError with exit code 2 when it needs no approval, 3 when none can cover it, 1 when what
+        decides can't be read.
+    """
     situation, protected, problem = situation_of(
         cluster, target=target, wanted=wanted, asker=asker, options=options
     )
@@ -180,6 +176,37 @@ def _pending(
         ) from error
 
 
+def pending_unseen(
+    cluster: Cluster, *, target: Target, asker: Asker, change: Change, effect: Effect
+) -> Pending:
+    """Return an update of which only the digests are known: to be shown, never to be signed.
+
+    Errors: CommandError when something that decides can't be read.
+    """
+    situation, protected, problem = situation_of(
+        cluster, target=target, wanted=target.live, asker=asker, options=None
+    )
+    match = match_rules(situation, effect=effect)
+    before, _ = project_update(target.live, target.live, kind=target.kind)
+    full = change_digest(change)
+    return Pending(
+        target=target,
+        wanted=None,
+        asker=asker,
+        change=change,
+        digest=full,
+        id=change_id(full),
+        finding=Finding(effect),
+        match=match,
+        before=before,
+        after=None,
+        reviewed=_reviewed(situation, target=target),
+        snapshot=situation.snapshot,
+        protected=protected and bool(match.enforced),
+        unseen=(f"the policies ({problem}); the built-in rule is assumed",) if problem else (),
+    )
+
+
 def standing(cluster: Cluster, *, target: Target, asker: Asker) -> tuple[Reviewed, Terms, Keyring]:
     """Return what an approval of a replacement can be held against when what it becomes is not known.
 
@@ -202,7 +229,7 @@ def _computed(
     protected: bool,
     unseen: tuple[str, ...],
 ) -> Pending:
-    kind = target.resource.kind
+    kind = target.kind
     change = reviewed.change(match.projection)
     before: JsonObject
     after: JsonObject | None

@@ -7,21 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from peergate.approval.statement import Statement
-from peergate.cli.asker import find_asker
-from peergate.cli.consequences import Consequence, of_delete, of_update
-from peergate.cli.diff import Difference, differences
 from peergate.cli.envelopes import slot_problem
-from peergate.cli.kube import Cluster
-from peergate.cli.manifest import read_manifest
-from peergate.cli.pending import Pending, delete_options_of, pending_delete, pending_replace
-from peergate.cli.surroundings import look_around
-from peergate.cli.targets import find_target
+from peergate.cli.requests import is_request_word
 from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.model.names import JsonObject
 
-__all__ = ["Request", "Reviewed", "check_request", "review"]
+__all__ = ["Request", "check_request", "delete_options"]
 
 _CASCADES: Final = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
@@ -50,30 +42,28 @@ class Request:
     payload_out: str | None
     payload: str | None
     signature: str | None
-    output: str
+    output: str | None
 
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A change with what it does."""
-
-    pending: Pending
-    consequence: Consequence
-    found: tuple[Difference, ...]
+    @property
+    def is_filed(self) -> bool:
+        """Tell whether the words name ChangeRequests."""
+        return bool(self.words) and all(is_request_word(word) for word in self.words)
 
 
 def check_request(request: Request) -> None:
     """Refuse what can't be meant. Errors: CommandError with exit code 2."""
     verb = request.words[0] if request.words else ""
-    if verb not in {"delete", "replace"}:
+    if request.is_filed:
+        _check_filed(request)
+    elif verb not in {"delete", "replace"}:
         raise CommandError(
-            f"approve what?; {visible(verb, limit=80)!r} is neither delete nor replace; write it like: "
-            "peergate approve delete statefulset/db --requester NAMESPACE/NAME --key PATH",
+            f"approve what?; {visible(verb, limit=80)!r} is no ChangeRequest's name, nor delete or replace; "
+            "write it like: peergate approve cr-hbzkqvmtwxcdfgjnprst --key PATH",
             exit_code=2,
         )
     if verb == "delete" and request.file is not None:
         raise CommandError("delete takes TYPE/NAME, not a file; leave out -f", exit_code=2)
-    if verb == "replace" and (request.file is None or len(request.words) > 1):
+    if verb == "replace" and not request.is_filed and (request.file is None or len(request.words) > 1):
         raise CommandError("replace takes a manifest and nothing else; write: replace -f FILE", exit_code=2)
     if request.slot is not None and slot_problem(request.slot):
         raise CommandError(f"wrong slot; {slot_problem(request.slot)}; correct --slot", exit_code=2)
@@ -88,39 +78,27 @@ def check_request(request: Request) -> None:
         raise CommandError("binary on a terminal; send stdout to a file: > pae.bin", exit_code=2)
 
 
-def review(cluster: Cluster, *, request: Request, statement: Statement | None) -> Reviewed:
-    """Return the change and what it does, from the live object; a statement gives requester and options.
-
-    Errors: CommandError, as the look-ups give them.
-    """
-    if statement is None:
-        name, uid = request.requester, request.requester_uid
-        options = _options(request)
-    else:
-        wanted = statement.predicate.requester
-        name, uid = wanted.username, wanted.uid
-        options = delete_options_of(statement)
-    if request.words[0] == "delete":
-        target = find_target(cluster, words=request.words[1:])
-        asker = find_asker(cluster, name=name, uid=uid)
-        pending = pending_delete(cluster, target=target, asker=asker, options=options)
-        consequence = of_delete(
-            kind=target.resource.kind,
-            live=target.live,
-            cascade=str(options.get("propagationPolicy", "")),
-            around=look_around(cluster, kind=target.resource.kind, live=target.live),
+def _check_filed(request: Request) -> None:
+    """Refuse flags that say what a ChangeRequest says itself."""
+    for flag, given in (
+        ("--requester", request.requester is not None or request.requester_uid),
+        ("--cascade", request.cascade != "background"),
+        ("--grace-period", request.grace_period is not None),
+        ("--attach", request.attach),
+    ):
+        if given:
+            raise CommandError(
+                f"{flag} is for delete and replace; a ChangeRequest says that itself; leave it out",
+                exit_code=2,
+            )
+    if len(request.words) > 1 and (request.file or request.expect or request.out or request.print_payload):
+        raise CommandError(
+            "-f, --expect, --out and --print-payload are for one change; approve them one by one", exit_code=2
         )
-        return Reviewed(pending=pending, consequence=consequence, found=())
-    manifest = read_manifest(request.file or "-")
-    asker = find_asker(cluster, name=name, uid=uid)
-    pending = pending_replace(cluster, manifest=manifest, asker=asker)
-    found = differences(pending.before, pending.after or {})
-    target = pending.target
-    consequence = of_update(kind=target.resource.kind, live=target.live, found=found)
-    return Reviewed(pending=pending, consequence=consequence, found=found)
 
 
-def _options(request: Request) -> JsonObject:
+def delete_options(request: Request) -> JsonObject:
+    """Return the DeleteOptions that the flags say."""
     options: JsonObject = {}
     if request.cascade in _CASCADES:
         options["propagationPolicy"] = _CASCADES[request.cascade]

@@ -56,9 +56,9 @@ def _review(target: Target, *, wanted: JsonObject | None, asker: Asker, options:
         gate=Gate.NAMESPACED if target.resource.namespaced else Gate.CLUSTER,
         uid="-",
         operation="DELETE" if wanted is None else "UPDATE",
-        kind=kind,
+        kind=target.kind,
         resource=Resource(group=kind.group, version=kind.version, resource=target.resource.plural),
-        subresource="",
+        subresource=target.subresource,
         name=target.name,
         namespace=target.namespace,
         user=User(username=asker.requester.username, uid=asker.requester.uid, groups=frozenset()),
@@ -73,7 +73,7 @@ def _labels(cluster: Cluster, target: Target) -> tuple[dict[str, str], bool]:
     """Return the labels that decide about protection, and whether the gate guards the object."""
     kind = target.resource.kind
     if not target.namespace:
-        labels = dict(target.live["metadata"].get("labels") or {})
+        labels = dict(target.object["metadata"].get("labels") or {})
         is_namespace = (kind.group, kind.kind) == ("", "Namespace")
         return labels, not is_namespace or labels.get(PROTECTED_LABEL) == "true"
     path = object_path(group="", version="v1", resource="namespaces", namespace="", name=target.namespace)

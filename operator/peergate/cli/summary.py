@@ -5,27 +5,29 @@ Holds nothing that the requesting agent claimed: a reviewer judges effects, not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from peergate.cli.consequences import Consequence
-from peergate.cli.diff import Difference
+from peergate.cli.dossier import Dossier, FiledPart
 from peergate.cli.issue import Issued
-from peergate.cli.masking import Hidden
+from peergate.cli.masking import Hidden, NotFiled
 from peergate.cli.pending import Pending
 from peergate.cli.screen import options_in_words, what_happens
-from peergate.model.names import APPROVAL_SLOT_PREFIX, JsonObject
+from peergate.cli.surroundings import Surroundings
+from peergate.cli.undo import undo_of
+from peergate.cli.variants import variants_of
+from peergate.model.names import JsonObject
 from peergate.model.wire import format_instant
 
 __all__ = ["approval_document", "review_document"]
 
 
-def review_document(
-    pending: Pending,
-    consequence: Consequence,
-    found: Sequence[Difference],
-) -> JsonObject:
-    """Return what would be signed and what it does; keys are stable, Secret values hidden."""
+def review_document(dossier: Dossier, *, with_claim: bool = False) -> JsonObject:
+    """Return what would be signed and what it does; keys are stable, Secret values hidden.
+
+    What the agent says it wants it for is left out unless it is asked for.
+    """
+    reviewed, part = dossier.reviewed, dossier.filed
+    pending, consequence = reviewed.pending, reviewed.consequence
     return {
         **_change(pending),
         "tier": consequence.tier.value,
@@ -40,12 +42,104 @@ def review_document(
                 **({"old": _shown(one.old)} if one.sign.value != "+" else {}),
                 **({"new": _shown(one.new)} if one.sign.value != "-" else {}),
             }
-            for one in found
+            for one in reviewed.found
         ],
+        "blastRadius": _blast(reviewed.around),
+        "undo": list(undo_of(pending, found=reviewed.found, around=reviewed.around, now=dossier.now)),
+        "saferVariants": [
+            {"words": one.words, "command": one.command}
+            for one in variants_of(pending, consequence=consequence, around=reviewed.around)
+        ],
+        "approvals": {
+            "progress": dossier.standing.progress,
+            "complete": dossier.standing.complete,
+            "missing": dossier.standing.missing,
+            "approvers": list(dossier.standing.identities),
+            "notCounted": list(dossier.standing.not_counted),
+        },
+        "you": _you(dossier),
+        "display": reviewed.display,
+        **({} if part is None else {"request": _request(part, with_claim=with_claim)}),
     }
 
 
-def approval_document(pending: Pending, *, issued: Issued, slot: str, progress: str) -> JsonObject:
+def _blast(around: Surroundings) -> JsonObject:
+    return {
+        **around.document,
+        "namespaces": dict(around.places),
+        "idleServices": list(around.idle),
+        "loadBalancers": list(around.balancers),
+        "disruptionBudgets": list(around.budgets),
+        "autoscalers": list(around.scalers),
+        "managers": list(around.managers),
+        "snapshots": [
+            {
+                "name": one.name,
+                "claim": one.claim,
+                "taken": format_instant(one.taken),
+                "inside": one.inside,
+            }
+            for one in around.snapshots
+        ],
+        "partial": list(around.partial),
+    }
+
+
+def _you(dossier: Dossier) -> JsonObject | None:
+    me = dossier.me
+    if me is None:
+        return None
+    return {
+        "username": me.username,
+        "approver": None if me.approver is None else me.approver.identity,
+        "mayNot": dossier.may_not,
+    }
+
+
+def _request(part: FiledPart, *, with_claim: bool) -> JsonObject:
+    filed, rejection = part.filed, part.filed.status.rejection
+    document: JsonObject = {
+        "namespace": filed.namespace,
+        "name": filed.name,
+        "state": part.state,
+        "filedAt": format_instant(filed.spec.filed_at),
+        "expires": format_instant(filed.spec.expires),
+        "complete": part.whole,
+        "agrees": not part.differs,
+        "differs": list(part.differs),
+        "writtenToSince": list(part.drift),
+        "rejection": None
+        if rejection is None
+        else {
+            "by": rejection.by,
+            "reason": rejection.reason,
+            "at": format_instant(rejection.at),
+            "until": format_instant(rejection.until),
+        },
+        "history": {
+            "attemptsLastHour": part.history.attempts,
+            "requests": [
+                {
+                    "name": one.name,
+                    "what": one.what,
+                    "state": one.state,
+                    "filedAt": format_instant(one.filed),
+                }
+                for one in part.history.past
+            ],
+            "rejections": [
+                {"by": one.by, "reason": one.reason, "at": format_instant(one.at)}
+                for one in part.history.refusals
+            ],
+            "partial": list(part.history.unseen),
+        },
+    }
+    if with_claim:
+        document["uncheckedClaim"] = {"reason": part.reason, "ticket": part.ticket}
+    return document
+
+
+def approval_document(pending: Pending, *, issued: Issued, annotation: str, progress: str) -> JsonObject:
     """Return what was signed, by whom, until when, and the envelope."""
     predicate = issued.verified.statement.predicate
     return {
@@ -55,7 +149,7 @@ def approval_document(pending: Pending, *, issued: Issued, slot: str, progress: 
         "payload": issued.verified.payload,
         "issuedAt": format_instant(predicate.issued_at),
         "expires": format_instant(predicate.expires),
-        "annotation": APPROVAL_SLOT_PREFIX + slot,
+        "annotation": annotation,
         "progress": progress,
         "envelope": issued.value,
     }
@@ -93,6 +187,8 @@ def _shown(value: Any) -> Any:
     """Return the value for JSON, what is hidden in it as its length only."""
     if isinstance(value, Hidden):
         return {"hidden": True, "bytes": value.size}
+    if isinstance(value, NotFiled):
+        return {"hidden": True}
     if isinstance(value, dict):
         return {key: _shown(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from peergate.cli.discovery import ApiResource, resource_of_type
-from peergate.cli.kube import Cluster, object_path
+from peergate.cli.discovery import ApiResource, discover, resource_of_type
+from peergate.cli.kube import ApiError, Cluster, object_path
+from peergate.cli.manifest import kind_of
 from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.model.change import ObjectRef
 from peergate.model.names import JsonObject
+from peergate.model.review import Kind
 
-__all__ = ["Target", "find_target", "named", "read_target"]
+__all__ = ["Target", "find_target", "named", "read_ref", "read_target"]
+
+_FORBIDDEN: Final = 403
+_ENDED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,20 @@ class Target:
 
     resource: ApiResource
     live: JsonObject
+    """What a request reads and writes: the object, or its Scale."""
+    subresource: str = ""
+    whole: JsonObject | None = None
+    """The object itself, where ``live`` is only its Scale."""
+
+    @property
+    def object(self) -> JsonObject:
+        """Return the object itself."""
+        return self.live if self.whole is None else self.whole
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of ``live``."""
+        return self.resource.kind if self.whole is None else kind_of(self.live)
 
     @property
     def name(self) -> str:
@@ -68,7 +88,7 @@ class Target:
             group=self.resource.kind.group,
             version=self.resource.kind.version,
             resource=self.resource.plural,
-            subresource="",
+            subresource=self.subresource,
             namespace=self.namespace,
             name=self.name,
             uid=str(self.live["metadata"]["uid"]),
@@ -121,3 +141,53 @@ def read_target(cluster: Cluster, *, resource: ApiResource, name: str, namespace
             "check the name, -n and --context",
         )
     return Target(resource=resource, live=live)
+
+
+def read_ref(cluster: Cluster, ref: ObjectRef) -> Target:
+    """Return the very object instance that a change is about, at the version it names.
+
+    Errors: CommandError with exit code 5 when it is gone or was replaced, 1 when it can't be read.
+    """
+    resource = _resource_of_ref(cluster, ref)
+    path = object_path(
+        group=ref.group, version=ref.version, resource=ref.resource, namespace=ref.namespace, name=ref.name
+    )
+    place = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    shown = visible(f"{resource.kind.kind} {place}")
+    try:
+        whole = cluster.find(path)
+        # A Scale is an object of its own; other subresources show their parent (approval-format.md §6.4).
+        scale = cluster.get(f"{path}/scale") if whole is not None and ref.subresource == "scale" else None
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        raise CommandError(
+            f"can't read {shown}; {error.message}; nobody signs what they can't see: ask for the right to "
+            "read it, or let somebody decide who has it"
+        ) from error
+    if whole is None:
+        raise CommandError(
+            f"{shown} is gone; it was deleted since the request was filed; nothing to decide",
+            exit_code=_ENDED,
+        )
+    if whole["metadata"]["uid"] != ref.uid:
+        raise CommandError(
+            f"{shown} was replaced; what is there now is a new object of the same name; nothing to decide: "
+            "a request about the new one is another request",
+            exit_code=_ENDED,
+        )
+    return Target(
+        resource=resource,
+        live=whole if scale is None else scale,
+        subresource=ref.subresource,
+        whole=None if scale is None else whole,
+    )
+
+
+def _resource_of_ref(cluster: Cluster, ref: ObjectRef) -> ApiResource:
+    for resource in discover(cluster):
+        kind = resource.kind
+        if (kind.group, kind.version, resource.plural) == (ref.group, ref.version, ref.resource):
+            return resource
+    name = visible(".".join(part for part in (ref.resource, ref.version, ref.group) if part), limit=260)
+    raise CommandError(f"the cluster does not serve {name}; nothing to decide; check --context")

@@ -10,7 +10,7 @@ import textwrap
 import unicodedata
 from typing import Final
 
-__all__ = ["ONE_LINE", "WIDTH", "plural", "shorten", "visible", "width_of", "wrap"]
+__all__ = ["ONE_LINE", "WIDTH", "fold", "plural", "shorten", "visible", "width_of", "wrap"]
 
 WIDTH: Final = 80
 """Columns a screen may use."""
@@ -72,6 +72,23 @@ def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def fold(text: str, *, width: int, later: int | None = None) -> list[str]:
+    """Return the text in pieces of at most so many columns, nothing left out; ``later``: after the first.
+
+    Whatever is not plain ASCII counts as two columns, since terminals do not agree on it.
+    """
+    pieces: list[str] = []
+    room = width
+    start = used = 0
+    for index, character in enumerate(text):
+        columns = 1 if character.isascii() else 2
+        if used + columns > room:
+            pieces.append(text[start:index])
+            start, used, room = index, 0, width if later is None else later
+        used += columns
+    return [*pieces, text[start:]] if start < len(text) or not pieces else pieces
 
 
 def shorten(text: str, *, width: int) -> str:

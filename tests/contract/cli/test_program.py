@@ -43,7 +43,7 @@ def test_as_a_kubectl_plugin_it_says_kubectl_peergate():
     done = run("approve", "--help", name="/usr/local/bin/kubectl-peergate")
     assert done.out.startswith("Usage: kubectl peergate approve ")
     wrong = run("approve", "sing", name="kubectl-peergate")
-    assert "write it like: kubectl peergate approve delete" in wrong.err
+    assert "write it like: kubectl peergate approve cr-" in wrong.err
 
 
 def test_the_version_is_data():
@@ -84,7 +84,7 @@ CASES = {
     "a duration is read as kubectl reads it": Case(
         (*_DELETE, "--ttl", "15 minutes"), 2, "write it like 15m, 1h30m or 90s"
     ),
-    "approve needs to know what": Case(("approve", "sing"), 2, "error: approve what?; 'sing' is neither"),
+    "approve needs to know what": Case(("approve", "sing"), 2, "error: approve what?; 'sing' is no"),
     "replace needs a manifest": Case(("approve", "replace"), 2, "replace takes a manifest"),
     "delete takes no manifest": Case((*_DELETE, "-f", "x"), 2, "delete takes TYPE/NAME, not a file"),
     "payload and signature go together": Case((*_DELETE, "--payload", "x"), 2, "go together"),

@@ -232,4 +232,89 @@ def test_what_could_not_be_read_is_said():
         cascade="",
         around=Surroundings(volumes=(Volume("a", "", ""),), unseen=("persistentvolumes",)),
     )
-    assert found.notes == ("PARTIAL: may not read persistentvolumes; counted as the worst case.",)
+    assert (found.tier, found.what) == (Tier.IRREVERSIBLE, "the data is lost, reclaim unknown")
+
+
+AROUND = {
+    "a namespace with what is in it": (
+        Kind("", "v1", "Namespace"),
+        Surroundings(
+            scope="inside",
+            counts={"Pod": 3, "PersistentVolumeClaim": 2},
+            volumes=(Volume("a", "1Gi", "Delete"), Volume("b", "1Gi", "Retain")),
+        ),
+        Tier.IRREVERSIBLE,
+        "5 objects of 2 kinds go too; 2 volume claims, 2Gi, reclaim Delete/Retain",
+    ),
+    "a namespace of which not everything may be seen": (
+        Kind("", "v1", "Namespace"),
+        Surroundings(scope="inside", counts={"Pod": 1}, unseen=("secrets",)),
+        Tier.IRREVERSIBLE,
+        "1 or more objects of 1 kind go too",
+    ),
+    "the objects of a kind": (
+        Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+        Surroundings(scope="instances", counts={"Ledger": 3}, places={"a": 2, "b": 1}),
+        Tier.IRREVERSIBLE,
+        "3 objects of this kind in 2 namespaces go too",
+    ),
+    "a kind without objects": (
+        Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+        Surroundings(scope="instances"),
+        Tier.IRREVERSIBLE,
+        "no object of this kind exists",
+    ),
+    "what a ConfigMap owns and does not come back": (
+        Kind("", "v1", "ConfigMap"),
+        Surroundings(scope="owned", counts={"ConfigMap": 2, "PersistentVolumeClaim": 1}),
+        Tier.IRREVERSIBLE,
+        "takes 1 PersistentVolumeClaim along, which it owns",
+    ),
+    "what comes back does not count": (
+        Kind("", "v1", "ConfigMap"),
+        Surroundings(scope="owned", counts={"ConfigMap": 2}, hidden=("ConfigMap",)),
+        Tier.DISRUPTIVE,
+        "nothing recreates it",
+    ),
+    "too many Secrets to look through": (
+        Kind("", "v1", "ConfigMap"),
+        Surroundings(scope="owned", missed=1, hidden=("ConfigMap", "Secret")),
+        Tier.IRREVERSIBLE,
+        "may take Secret along: too many to look through",
+    ),
+    "claims that a set owns go, whatever its policy says": (
+        Kind("apps", "v1", "StatefulSet"),
+        Surroundings(
+            scope="owned", counts={"PersistentVolumeClaim": 1}, volumes=(Volume("a", "1Gi", "Delete"),)
+        ),
+        Tier.IRREVERSIBLE,
+        "stops all its pods; 1 volume claim goes too (1Gi), reclaim Delete",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", AROUND)
+def test_what_hangs_on_it_decides(sentence):
+    kind, around, tier, what = AROUND[sentence]
+    found = of_delete(kind=kind, live={}, cascade="Background", around=around)
+    assert (found.tier, found.what) == (tier, what)
+
+
+def test_orphaning_takes_nothing_along():
+    around = Surroundings(scope="owned", counts={"PersistentVolumeClaim": 1})
+    found = of_delete(kind=Kind("", "v1", "ConfigMap"), live={}, cascade="Orphan", around=around)
+    assert found.tier is Tier.DISRUPTIVE
+
+
+SCALES = {
+    "a Scale without a number has none": ({"replicas": 3}, {}, "scales to 0: stops all its pods"),
+    "from none": ({}, {"replicas": 2}, "scales up from 0 to 2"),
+    "down": ({"replicas": 3}, {"replicas": 1}, "scales down from 3 to 1"),
+}
+
+
+@pytest.mark.parametrize("sentence", SCALES)
+def test_a_scale(sentence):
+    old, new, what = SCALES[sentence]
+    found = differences({"spec": old}, {"spec": new})
+    assert of_update(kind=Kind("autoscaling", "v1", "Scale"), live={"spec": old}, found=found).what == what
