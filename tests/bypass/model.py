@@ -40,6 +40,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     "ClusterRole": ("clusterroles", False),
     "ClusterRoleBinding": ("clusterrolebindings", False),
     "ConfigMap": ("configmaps", True),
+    "ControllerRevision": ("controllerrevisions", True),
     "CronJob": ("cronjobs", True),
     "CustomResourceDefinition": ("customresourcedefinitions", False),
     "DaemonSet": ("daemonsets", True),

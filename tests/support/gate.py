@@ -58,6 +58,7 @@ RESOURCES = {
     "DeleteBackupRequest": ("velero.io", "v1", "deletebackuprequests"),
     "Service": ("", "v1", "services"),
     "Event": ("", "v1", "events"),
+    "Binding": ("", "v1", "bindings"),
     "PersistentVolume": ("", "v1", "persistentvolumes"),
     "PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims"),
     "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),

@@ -21,6 +21,7 @@ __all__ = [
     "adopting_job",
     "displacing_pod",
     "harmful_kind",
+    "other_binding",
     "reaching_workload",
     "unknown_creation",
 ]
@@ -106,6 +107,11 @@ def unknown_creation(situation: Situation) -> Finding | None:
     return Finding(Effect.FORBIDDEN, why=f"uses {situation.resource_text}, which no approval covers")
 
 
+def other_binding(situation: Situation) -> Finding | None:
+    """T14: a Binding sends a waiting Pod to a node, as ``pods/binding`` does by its own name."""
+    return Finding(Effect.FORBIDDEN, why=f"uses {situation.resource_text}, which no approval covers")
+
+
 def _is_token_request(situation: Situation) -> bool:
     """Tell whether this asks for a token of a ServiceAccount (AR30), which ``identities`` judges."""
     return situation.resource_text == "serviceaccounts/token" and not situation.review.resource.group
@@ -138,4 +144,5 @@ ENTRIES: Final = (
     Entry(displacing_pod, ("CREATE",), (("", "pods"),)),
     Entry(reaching_workload, ("CREATE",)),
     Entry(unknown_creation, ("CREATE",), everywhere=True),
+    Entry(other_binding, ("CREATE",), (("", "bindings"),)),
 )

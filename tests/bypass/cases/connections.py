@@ -42,6 +42,21 @@ CASES = (
         node_and_pod,
     ),
     Case(
+        "T14 T20",
+        "binds a waiting Pod to a node by a Binding",
+        sent(
+            "POST",
+            "/api/v1/namespaces/{ns}/bindings",
+            {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": "{name}"},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": "{name}"},
+            },
+        ),
+        node_and_pod,
+    ),
+    Case(
         "T14 DO19",
         "attaches to a Pod by POST",
         sent("POST", POD + "/attach", None, stdin="true"),

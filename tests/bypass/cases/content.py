@@ -34,6 +34,13 @@ ROLE = {
     "kind": "Role",
     "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
 }
+REVISION = "/apis/apps/v1/namespaces/{ns}/controllerrevisions/{name}"
+HISTORY = {
+    "apiVersion": "apps/v1",
+    "kind": "ControllerRevision",
+    "revision": 1,
+    "data": {"spec": {"template": {"a": "b"}}},
+}
 BINARY = {"apiVersion": "v1", "kind": "ConfigMap", "binaryData": {"blob": "AAEC"}}
 
 
@@ -233,6 +240,7 @@ CASES = (
         typed("kubectl -n {ns} annotate serviceaccount {name} owner=me"),
         account,
     ),
+    Case("T11", "deletes the history that a rollback goes by", sent("DELETE", REVISION), there(HISTORY)),
     Case(
         "T11",
         "rolls back to what was before",

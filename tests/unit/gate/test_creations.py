@@ -110,3 +110,10 @@ def test_becoming_somebody_else_is_graver_than_what_a_policy_may_open():
 def test_a_subresource_that_nobody_knows_is_forbidden_even_of_a_kind_that_is_closed():
     finding = found(review("CREATE", new=thing("ReplicaSet"), subresource="rollback"))
     assert (finding.effect, finding.closed) == (Effect.FORBIDDEN, False)
+
+
+def test_a_binding_by_its_own_name_is_forbidden_like_the_one_of_its_pod():
+    by_pod = found(review("CREATE", new=thing("Binding"), subresource="binding"))
+    finding = found(review("CREATE", new=thing("Binding")))
+    assert (finding.effect, finding.closed) == (by_pod.effect, by_pod.closed) == (Effect.FORBIDDEN, False)
+    assert finding.why == "uses bindings, which no approval covers"
