@@ -84,7 +84,7 @@ programs: $(READY)
 
 .PHONY: test-programs
 test-programs: $(READY)
-	@$(PYTHON) -m tests.harness.binaries --helm > /dev/null
+	@$(PYTHON) -m tests.harness.binaries --chart > /dev/null
 
 $(READY): tests/requirements.lock pyproject.toml
 	@tests/harness/setup.sh

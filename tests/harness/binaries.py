@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.harness.cache import cache_folder, locked
 from tests.harness.download import DownloadError, download
 from tests.harness.gobuild import BuildError, build
-from tests.harness.versions import ETCD, HELM, KUBERNETES, NODE, Suite
+from tests.harness.versions import ETCD, HELM, KUBERNETES, NODE, PROMETHEUS, Suite
 
 __all__ = [
     "Binaries",
@@ -25,6 +25,7 @@ __all__ = [
     "find_binaries",
     "find_helm",
     "find_node_binaries",
+    "find_promtool",
     "main",
 ]
 
@@ -84,6 +85,11 @@ def find_node_binaries(*, suite: Suite = NODE) -> NodeBinaries:
     )
 
 
+def find_promtool(*, suite: Suite = PROMETHEUS) -> Path:
+    """Return Prometheus's promtool, fetching or building it where it is missing. Errors: BinariesError."""
+    return _found((suite,))["promtool"]
+
+
 def _found(suites: Sequence[Suite]) -> dict[str, Path]:
     cache = cache_folder()
     found = {program: path for suite in suites for program, path in _present(suite, cache=cache).items()}
@@ -129,7 +135,7 @@ def _complete(suite: Suite, *, cache: Path) -> dict[str, Path]:
         raise BinariesError(
             f"can't get {', '.join(missing)} of {suite.name} v{suite.version} ({'; '.join(reasons)}); "
             f"install Go {_go_version(suite)} or newer, or set KUBEBUILDER_ASSETS to a folder with "
-            "etcd, kube-apiserver, kube-controller-manager, kubectl and, for the chart, helm"
+            "etcd, kube-apiserver, kube-controller-manager, kubectl and, for the chart, helm and promtool"
         ) from error
     return _present(suite, cache=cache)
 
@@ -140,12 +146,12 @@ def _go_version(suite: Suite) -> str:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Find or get them, with ``--helm`` and ``--node`` more of them; print one path a line."""
+    """Find or get them, with ``--chart`` and ``--node`` more of them; print one path a line."""
     try:
         binaries = find_binaries()
         paths = [getattr(binaries, name) for name in Binaries.__dataclass_fields__]
-        if "--helm" in arguments:
-            paths.append(find_helm())
+        if "--chart" in arguments:
+            paths += [find_helm(), find_promtool()]
         if "--node" in arguments:
             node = find_node_binaries()
             paths.extend(getattr(node, name) for name in NodeBinaries.__dataclass_fields__)

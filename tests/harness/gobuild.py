@@ -40,7 +40,7 @@ def build(suite: Suite, programs: Sequence[str], *, cache: Path) -> None:
     with scratch(cache) as folder:
         for program, package in zip(programs, packages, strict=True):
             # One by one, so that each gets its own name; what they share is compiled once.
-            command = [go, "build", "-v", "-trimpath", "-ldflags", suite.linker_flags]
+            command = [go, "build", "-v", "-trimpath", "-ldflags", suite.linker_flags, "-tags", suite.tags]
             _compile(
                 [*command, "-o", str(folder / program), package],
                 title=f"build {program} v{suite.version}",

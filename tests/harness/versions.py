@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ETCD", "HELM", "KUBERNETES", "NODE", "Suite", "system"]
+__all__ = ["ETCD", "HELM", "KUBERNETES", "NODE", "PROMETHEUS", "Suite", "system"]
 
 _MODULES = Path(__file__).with_name("controlplane")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -44,6 +44,8 @@ class Suite:
     """Folder of the programs in the archive."""
     checksums: str = ""
     """File below ``base_url`` that lists the archive's checksum."""
+    tags: str = ""
+    """Build tags, for a build from the module."""
 
     @property
     def folder(self) -> str:
@@ -111,7 +113,31 @@ def _helm() -> Suite:
     )
 
 
+def _prometheus() -> Suite:
+    module = _MODULES / "prometheus"
+    # The module's v0.316.0 is release 3.16.0.
+    number = _version(module, requires="github.com/prometheus/prometheus")
+    minor = number.split(".")[1]
+    version = f"{minor[0]}.{int(minor[1:])}.{number.rsplit('.', 1)[1]}"
+    archive = f"prometheus-{version}.{system()}"
+    return Suite(
+        name="prometheus",
+        version=version,
+        programs=("promtool",),
+        module=module,
+        packages=("github.com/prometheus/prometheus/cmd/promtool",),
+        linker_flags="-s -w",
+        base_url=f"https://github.com/prometheus/prometheus/releases/download/v{version}",
+        archive=f"{archive}.tar.gz",
+        archive_folder=archive,
+        checksums="sha256sums.txt",
+        # Rules are tested without finding anything to scrape.
+        tags="remove_all_sd",
+    )
+
+
 KUBERNETES = _kubernetes("kube-apiserver", "kube-controller-manager", "kubectl")
 NODE = _kubernetes("kube-proxy", "kube-scheduler", "kubelet")
 ETCD = _etcd()
 HELM = _helm()
+PROMETHEUS = _prometheus()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel
+from tests.tools.alerts import alerts_file, dashboard_file
 from tests.tools.chart_values import Values
 
 from peergate.control.crds import custom_resource_definitions
@@ -35,6 +36,8 @@ def chart_files(root: Path) -> Mapping[str, str]:
         f"{_CHART}/values.yaml": _values(),
         f"{_CHART}/values.schema.json": _schema(),
         f"{_CHART}/README.md": _readme(),
+        f"{_CHART}/files/alerts.yaml": alerts_file(),
+        f"{_CHART}/files/dashboard.json": dashboard_file(),
         f"{_CHART}/templates/webhook.yaml": _webhook(),
         f"{_CHART}/templates/rbac.yaml": _rbac(rbac),
         **{

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from tests.tools.alerts import RUNBOOK
 
 __all__ = ["Values"]
 
@@ -207,6 +208,28 @@ class Metrics(_Section):
     pod_monitor: Monitor = Monitor()
 
 
+class PrometheusRule(_Section):
+    """Alerts, for the Prometheus operator."""
+
+    enabled: bool = False
+    """Make one."""
+    labels: _Free
+    """On the rule, for the Prometheus that selects by them."""
+    runbook: str = RUNBOOK
+    """Page that alerts point to, each at the section of its name."""
+    rules: list[dict[str, Any]] = Field(default=[])
+    """More rules."""
+
+
+class GrafanaDashboard(_Section):
+    """A ConfigMap with the dashboard, for Grafana's sidecar."""
+
+    enabled: bool = False
+    """Make one."""
+    labels: dict[str, Any] = Field(default={"grafana_dashboard": "1"})
+    """By which the sidecar finds it."""
+
+
 class NetworkPolicy(_Section):
     """Who reaches the pods. The API server calls from outside of every pod network."""
 
@@ -277,5 +300,7 @@ class Values(_Section):
     rbac: Rbac = Rbac()
     crds: Crds = Crds()
     metrics: Metrics = Metrics()
+    prometheus_rule: PrometheusRule = PrometheusRule()
+    grafana_dashboard: GrafanaDashboard = GrafanaDashboard()
     network_policy: NetworkPolicy = NetworkPolicy()
     log: Log = Log()
