@@ -34,7 +34,14 @@ __all__ = [
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        # docs/configuration.md is made of them.
+        use_attribute_docstrings=True,
+    )
 
 
 class AgentSettings(_Section):
@@ -81,15 +88,20 @@ class LabelSettings(_Section):
     """Which labels select; the words are not changed lightly."""
 
     agent: str = AGENT_LABEL
+    """On a ServiceAccount, with the value ``"true"``: it is an agent."""
     agents: str = AGENTS_LABEL
+    """On a Namespace, likewise: every ServiceAccount in it is an agent."""
     protected: str = PROTECTED_LABEL
+    """On a Namespace, likewise: what is in it is protected."""
 
 
 class WebhookSettings(_Section):
     """The HTTPS port the API server calls."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a pod serves on its own address
+    """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 10250
+    """Port to listen on; 10250 is open from the control plane on most private clusters."""
     timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 5
     """As in the webhook configuration; our deadline is half a second shorter, so that our text arrives."""
     max_concurrent: Annotated[int, Field(ge=1, le=10_000)] = 64
@@ -109,6 +121,7 @@ class TlsSettings(_Section):
     """``selfSigned``: made by the operator, shared through a Secret. ``files``: mounted, and read again on
     change."""
     secret: str = "peergate-tls"  # noqa: S105 - the Secret's name
+    """For ``selfSigned``: the Secret, in the operator's namespace, that the replicas share."""
     directory: Path = Path("/tls")
     """For ``files``: holds ``tls.crt`` and ``tls.key``."""
     names: tuple[str, ...] = ()
@@ -119,14 +132,18 @@ class MetricsSettings(_Section):
     """The plain HTTP port with ``/livez``, ``/readyz`` and ``/metrics``."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a pod serves on its own address
+    """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on."""
 
 
 class LogSettings(_Section):
     """What the log shows."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
     format: Literal["json", "text"] = "json"
+    """One JSON object a line, or text for people."""
 
 
 class Settings(_Section):

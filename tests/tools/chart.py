@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel
 from tests.tools.alerts import alerts_file, dashboard_file
 from tests.tools.chart_values import Values
+from tests.tools.walk import walk
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.model.review import Gate
@@ -49,28 +49,13 @@ def chart_files(root: Path) -> Mapping[str, str]:
 
 def _values() -> str:
     lines = [f"# {_NOTE}; change tests/tools/chart_values.py instead"]
-    for name, description, value, depth in _walk(Values(), depth=0):
+    for name, description, value, depth in walk(Values(), depth=0):
         indent = "  " * depth
         if depth == 0:
             lines.append("")
         lines += [f"{indent}# {line}" for line in description.splitlines()]
         lines.append(f"{indent}{name}:" if value is None else f"{indent}{name}: {json.dumps(value)}")
     return "\n".join(lines) + "\n"
-
-
-def _walk(model: BaseModel, *, depth: int) -> Iterator[tuple[str, str, Any, int]]:
-    """Yield name, description, default (``None``: a section) and depth of every value, sections first."""
-    for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        is_section = isinstance(value, BaseModel)
-        described = (type(value).__doc__ if is_section else field.description) or ""
-        yield field.alias or name, _flat(described), None if is_section else value, depth
-        if is_section:
-            yield from _walk(value, depth=depth + 1)
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _schema() -> str:
@@ -94,7 +79,7 @@ def _without_titles(value: Any, *, top: bool = True) -> Any:
 
 def _readme() -> str:
     rows, path = [], list[str]()
-    for name, description, value, depth in _walk(Values(), depth=0):
+    for name, description, value, depth in walk(Values(), depth=0):
         path = [*path[:depth], name]
         shown = "" if value is None else f"`{json.dumps(value)}`"
         what = description.replace("|", "\\|")

@@ -76,6 +76,22 @@ class Labels(_Section):
     """On a Namespace: what is in it is protected."""
 
 
+class Limits(_Section):
+    """What an agent may have open at once."""
+
+    open_requests_per_requester: int = Field(default=100, ge=0)
+    """Requests of one agent that wait for a peer; further changes are refused and not filed."""
+
+
+class ChangeRequests(_Section):
+    """How long filed requests live."""
+
+    expire_after: _Duration = "24h"
+    """An undecided request ends after this long."""
+    delete_after: _Duration = "168h"
+    """A request that has ended is cleared away after this long."""
+
+
 class Image(_Section):
     """The operator's image."""
 
@@ -263,6 +279,8 @@ class Values(_Section):
     agents: Agents = Agents()
     approvals: Approvals = Approvals()
     labels: Labels = Labels()
+    limits: Limits = Limits()
+    change_requests: ChangeRequests = ChangeRequests()
     image: Image = Image()
     replica_count: int = Field(default=2, ge=0, le=25)
     """Replicas; all of them serve. With one, agents wait while it is replaced."""

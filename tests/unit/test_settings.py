@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tests.tools.walk import walk
 
 from peergate.errors import ConfigError
 from peergate.settings import Settings, load_settings
@@ -51,3 +52,8 @@ def test_what_is_wrong_is_named(tmp_path, text, problem):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="check --config"):
         load_settings(tmp_path / "none.yaml")
+
+
+def test_every_setting_is_described():
+    undescribed = [name for name, description, _, _ in walk(Settings()) if not description]
+    assert undescribed == []

@@ -98,6 +98,8 @@ service: {{ include "peergate.fullname" . | quote }}
 agents: {{ .Values.agents | toJson }}
 approvals: {{ .Values.approvals | toJson }}
 labels: {{ .Values.labels | toJson }}
+limits: {{ .Values.limits | toJson }}
+changeRequests: {{ .Values.changeRequests | toJson }}
 webhook:
   port: {{ .Values.webhook.port }}
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
