@@ -14,7 +14,9 @@ __all__ = ["approve"]
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="(CR... | delete TYPE/NAME | replace -f FILE)")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="(CR... | delete TYPE/NAME | evict POD | replace -f FILE)"
+)
 @click.option(
     "-f",
     "--filename",
@@ -32,8 +34,7 @@ __all__ = ["approve"]
 @click.option(
     "--cascade",
     type=click.Choice(["background", "foreground", "orphan", "none"]),
-    default="background",
-    help="What becomes of what it owns; none: not said.",
+    help="What becomes of what it owns; none: not said. Default: background, of an eviction none.",
 )
 @click.option("--grace-period", type=click.IntRange(0, 2**31 - 1), metavar="SECONDS", help="For Pods.")
 @click.option("--force", is_flag=True, help="For Pods: killed at once (grace 0).")
@@ -60,7 +61,7 @@ def approve(  # noqa: PLR0917 - click passes every option by name
     requester_uid: str,
     reason: str | None,
     ttl: timedelta | None,
-    cascade: str,
+    cascade: str | None,
     grace_period: int | None,
     force: bool,  # noqa: FBT001 - as above
     approver: str | None,
@@ -94,6 +95,12 @@ def approve(  # noqa: PLR0917 - click passes every option by name
         --key ~/.ssh/id_ed25519 > approval.json
     peergate -n shop attach -f approval.json statefulset/db
 
+    An eviction (kubectl drain) takes an approval of its own:
+
+    \b
+    peergate -n shop approve evict db-0 --requester agents/bot \
+        --key ~/.ssh/id_ed25519 --attach
+
     A key service signs in two steps:
 
     \b
@@ -103,7 +110,7 @@ def approve(  # noqa: PLR0917 - click passes every option by name
     peergate approve ... --payload payload.json --signature sig > approval.json
     """
     from peergate.cli.approving import run_approve  # noqa: PLC0415 - help starts without it
-    from peergate.cli.request import Request  # noqa: PLC0415 - as above
+    from peergate.cli.request import Request, usual_cascade  # noqa: PLC0415 - as above
 
     run_approve(
         Output(globals_of(context)),
@@ -115,7 +122,7 @@ def approve(  # noqa: PLR0917 - click passes every option by name
             requester_uid=requester_uid,
             reason=reason,
             ttl=ttl,
-            cascade=cascade,
+            cascade=cascade or usual_cascade(words),
             grace_period=0 if force and grace_period is None else grace_period,
             approver=approver,
             slot=slot,

@@ -23,7 +23,7 @@ from peergate.cli.manifest import read_bytes
 from peergate.cli.outcome import already_decided
 from peergate.cli.output import Output
 from peergate.cli.paging import print_screen
-from peergate.cli.request import Request, check_request
+from peergate.cli.request import Request, check_request, usual_cascade
 from peergate.cli.screen import screen_of
 from peergate.cli.signing import Signatory, find_signatory, find_signer
 from peergate.cli.text import visible
@@ -182,7 +182,7 @@ def _unattended(out: Output, *, request: Request, dossier: Dossier) -> str:
         ("--requester-uid", request.requester_uid or None),
         ("--key", request.key),
         ("--approver", request.approver),
-        ("--cascade", None if request.cascade == "background" else request.cascade),
+        ("--cascade", None if request.cascade == usual_cascade(request.words) else request.cascade),
         ("--grace-period", None if request.grace_period is None else str(request.grace_period)),
         ("--reason", request.reason or "..."),
         ("--payload-out", request.payload_out),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -109,7 +110,12 @@ def _next_step(out: Output, *, target: Target, approval: Approval) -> None:
     until = predicate.expires.astimezone()
     left = minutes_left(predicate.expires, now=datetime.now(UTC))
     out.say(f"{requester} may now send the identical request, once, until {until:%H:%M} ({left}).")
-    out.hint("Next:", retry_command(target, operation=predicate.operation, options=dict(predicate.options)))
+    again = retry_command(
+        replace(target, subresource=predicate.ref.subresource),
+        operation=predicate.operation,
+        options=dict(predicate.options),
+    )
+    out.hint("Next:", again)
 
 
 def minutes_left(expires: datetime, *, now: datetime) -> str:
@@ -121,11 +127,17 @@ def minutes_left(expires: datetime, *, now: datetime) -> str:
 def retry_command(target: Target, *, operation: str, options: dict[str, str | int]) -> str:
     """Return the kubectl command that makes exactly the approved request."""
     return repeat_command(
-        namespace=target.namespace, quoted=target.quoted, operation=operation, options=options
+        namespace=target.namespace,
+        quoted=target.quoted,
+        operation=operation,
+        options=options,
+        subresource=target.subresource,
     )
 
 
-def repeat_command(*, namespace: str, quoted: str, operation: str, options: Mapping[str, str | int]) -> str:
+def repeat_command(
+    *, namespace: str, quoted: str, operation: str, options: Mapping[str, str | int], subresource: str
+) -> str:
     """Return the same from an object's namespace and its quoted ``TYPE/NAME``."""
     scope = f" -n {namespace}" if namespace else ""
     if operation == "UPDATE":
@@ -133,6 +145,9 @@ def repeat_command(*, namespace: str, quoted: str, operation: str, options: Mapp
     cascade = str(options.get("propagationPolicy", ""))
     flag = f" --cascade={cascade.lower()}" if cascade in {"Foreground", "Orphan"} else ""
     grace = options.get("minGracePeriodSeconds")
+    if subresource == "eviction":
+        flag = "" if grace is None else f" --grace-period={grace}"
+        return f"kubectl drain NODE{flag}   # which evicts {quoted}"
     if grace == 0:
         flag += " --force --grace-period=0"
     elif grace is not None:

@@ -23,7 +23,7 @@ from peergate.cli.request import Request, delete_options
 from peergate.cli.requests import Filed, find_request, state_of
 from peergate.cli.signing import Signatory
 from peergate.cli.standing import annotations_of, standing_of
-from peergate.cli.targets import find_target
+from peergate.cli.targets import find_pod, find_target
 from peergate.cli.text import visible
 from peergate.cli.when import clock
 from peergate.cli.whoami import Me, who_am_i
@@ -48,8 +48,9 @@ def direct_dossier(
         wanted = statement.predicate.requester
         name, uid = wanted.username, wanted.uid
         options = delete_options_of(statement)
-    if request.words[0] == "delete":
-        target = find_target(cluster, words=request.words[1:])
+    if request.words[0] in {"delete", "evict"}:
+        find = find_pod if request.words[0] == "evict" else find_target
+        target = find(cluster, words=request.words[1:])
         asker = find_asker(cluster, name=name, uid=uid)
         pending = pending_delete(cluster, target=target, asker=asker, options=options)
     else:

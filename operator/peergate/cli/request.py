@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,7 +14,7 @@ from peergate.cli.text import visible
 from peergate.errors import CommandError
 from peergate.model.names import JsonObject
 
-__all__ = ["Request", "check_request", "delete_options"]
+__all__ = ["Request", "check_request", "delete_options", "usual_cascade"]
 
 _CASCADES: Final = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
@@ -55,14 +56,14 @@ def check_request(request: Request) -> None:
     verb = request.words[0] if request.words else ""
     if request.is_filed:
         _check_filed(request)
-    elif verb not in {"delete", "replace"}:
+    elif verb not in {"delete", "evict", "replace"}:
         raise CommandError(
-            f"approve what?; {visible(verb, limit=80)!r} is no ChangeRequest's name, nor delete or replace; "
-            "write it like: peergate approve cr-hbzkqvmtwxcdfgjnprst --key PATH",
+            f"approve what?; {visible(verb, limit=80)!r} is no ChangeRequest's name, nor delete, evict or "
+            "replace; write it like: peergate approve cr-hbzkqvmtwxcdfgjnprst --key PATH",
             exit_code=2,
         )
-    if verb == "delete" and request.file is not None:
-        raise CommandError("delete takes TYPE/NAME, not a file; leave out -f", exit_code=2)
+    if verb in {"delete", "evict"} and request.file is not None:
+        raise CommandError(f"{verb} takes TYPE/NAME, not a file; leave out -f", exit_code=2)
     if verb == "replace" and not request.is_filed and (request.file is None or len(request.words) > 1):
         raise CommandError("replace takes a manifest and nothing else; write: replace -f FILE", exit_code=2)
     if request.slot is not None and slot_problem(request.slot):
@@ -95,6 +96,11 @@ def _check_filed(request: Request) -> None:
         raise CommandError(
             "-f, --expect, --out and --print-payload are for one change; approve them one by one", exit_code=2
         )
+
+
+def usual_cascade(words: Sequence[str]) -> str:
+    """Return what a client says of owned objects unless told otherwise: kubectl drain says nothing."""
+    return "none" if words[:1] == ("evict",) else "background"
 
 
 def delete_options(request: Request) -> JsonObject:

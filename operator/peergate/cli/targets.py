@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from peergate.cli.discovery import ApiResource, discover, resource_of_type
@@ -16,7 +16,7 @@ from peergate.model.change import ObjectRef
 from peergate.model.names import JsonObject
 from peergate.model.review import Kind
 
-__all__ = ["Target", "find_target", "named", "read_ref", "read_target"]
+__all__ = ["Target", "find_pod", "find_target", "named", "read_ref", "read_target"]
 
 _FORBIDDEN: Final = 403
 _ENDED: Final = 5
@@ -121,6 +121,21 @@ def find_target(cluster: Cluster, *, words: Sequence[str], namespace: str | None
     kind, name = named(words)
     resource = resource_of_type(cluster, kind)
     return read_target(cluster, resource=resource, name=name, namespace=namespace or cluster.namespace)
+
+
+def find_pod(cluster: Cluster, *, words: Sequence[str]) -> Target:
+    """Return the live Pod that ``NAME``, ``pod/NAME`` or ``pod NAME`` names, as what an eviction is about.
+
+    Errors: as ``find_target``; CommandError with exit code 2 for anything but a Pod.
+    """
+    is_name = len(words) == 1 and "/" not in words[0]
+    target = find_target(cluster, words=("pod", words[0]) if is_name else words)
+    if (target.kind.group, target.kind.kind) != ("", "Pod"):
+        raise CommandError(
+            f"no Pod; only Pods are evicted, {target.shown} is none; write it like: approve evict db-0",
+            exit_code=2,
+        )
+    return replace(target, subresource="eviction")
 
 
 def read_target(cluster: Cluster, *, resource: ApiResource, name: str, namespace: str) -> Target:

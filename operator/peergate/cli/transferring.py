@@ -29,7 +29,7 @@ def attach_filed(out: Output, *, word: str, words: Sequence[str]) -> None:
     cluster = connect(out)
     filed = find_request(cluster, word)
     ref = filed.spec.object
-    if ref.subresource:
+    if ref.subresource not in {"", "eviction"}:
         raise CommandError(
             f"not on the object; {filed.shown} is about {filed.target}, where the gate sees no annotations; "
             "it reads the ChangeRequest; repeat the identical request",
@@ -63,6 +63,7 @@ def attach_filed(out: Output, *, word: str, words: Sequence[str]) -> None:
         quoted=target.quoted,
         operation=filed.spec.operation,
         options=dict(filed.spec.options),
+        subresource=ref.subresource,
     )
     out.hint("Next:", again)
 

@@ -6,7 +6,7 @@ a replacement becomes is checked only against a manifest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -177,7 +177,8 @@ def _live(cluster: Cluster, *, approval: Approval) -> Live | None:
     if cluster.find(path) is None:
         return None
     kind = f"{ref.resource}.{ref.version}.{ref.group}" if ref.group else ref.resource
-    return find_target(cluster, words=(kind, ref.name), namespace=ref.namespace or None)
+    found = find_target(cluster, words=(kind, ref.name), namespace=ref.namespace or None)
+    return replace(found, subresource=ref.subresource) if ref.subresource == "eviction" else found
 
 
 def _document(approval: Approval, *, verdict: Verdict) -> JsonObject:

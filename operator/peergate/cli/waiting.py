@@ -141,4 +141,5 @@ def repeat_of(filed: Filed) -> str:
         quoted=typed(group=ref.group, resource=ref.resource, name=ref.name),
         operation=filed.spec.operation,
         options=dict(filed.spec.options),
+        subresource=ref.subresource,
     )

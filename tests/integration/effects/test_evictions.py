@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from tests.harness.clients import Client, Reply
-from tests.support.changes import BACKGROUND, guarded, path_of, reported, sign, slots
+from tests.support.changes import BACKGROUND, config_map, guarded, path_of, reported, sign, slots
+from tests.support.cli import run
 
 AT_ONCE = {"gracePeriodSeconds": 0}
 MISSING = "node-that-is-not-there"
@@ -135,6 +136,37 @@ def test_a_policy_may_want_the_uid(desk, agent, alice):
         assert desk.there(path(namespace))
         assert evict(agent, namespace, preconditions={"uid": made["metadata"]["uid"]}).code == 201
         assert not desk.there(path(namespace))
+
+
+def test_a_peer_approves_an_eviction_on_the_command_line(desk, crew, agent, node, cluster, tmp_path):
+    name = f"carol-{secrets.token_hex(4)}"
+    person = crew.register(name, **{"class": "agent"}, kubernetesUsernames=[name])
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    key.write_bytes(person.key.private_text)
+    anybody = {"rules": [{"approvals": {"required": 1, "minHumans": 0}}]}
+    with guarded(desk, anybody) as (namespace, _):
+        desk.create(path(namespace), pod(nodeName=node))
+        words = ("-n", namespace, "approve", "evict", "worker", "--requester", "agents/demo-agent", "--force")
+        shown = run(*words, "--dry-run", "-o", "name", kubeconfig=cluster.kubeconfig)
+        assert shown.status == 0, shown.err
+        expected = ("--yes", "--expect", shown.out.strip(), "--reason", "CHG-1")
+        signed = run(*words, "--key", str(key), "--attach", *expected, kubeconfig=cluster.kubeconfig)
+        assert signed.status == 0, signed.err
+        assert f"EVICT Pod {namespace}/worker" in signed.err
+        assert "kubectl drain NODE --grace-period=0" in signed.err
+        refused = agent.request("DELETE", path(namespace), body={**BACKGROUND, **AT_ONCE})
+        assert (refused.code, reported(refused)) == (403, "WrongObject")
+        agent.kubectl("drain", node, "--force", "--grace-period=0", "--timeout=20s").must()
+        assert not desk.there(path(namespace))
+
+
+def test_nothing_but_a_pod_is_evicted(desk, namespace, cluster):
+    desk.cluster.admin.apply(config_map(namespace))
+    words = ("-n", namespace, "approve", "evict", "configmap/settings", "--requester", "agents/demo-agent")
+    refused = run(*words, "--dry-run", kubeconfig=cluster.kubeconfig)
+    assert refused.status == 2
+    assert "only Pods are evicted" in refused.err
 
 
 def test_a_dry_run_evicts_nothing(desk, agent, namespace, alice):
