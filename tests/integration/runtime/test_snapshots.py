@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from peergate.cluster.endpoints import APPROVERS, NAMESPACES, SERVICE_ACCOUNTS
+from peergate.cluster.endpoints import APPROVERS, NAMESPACES, PODS, SERVICE_ACCOUNTS
+from peergate.cluster.pods import PodFinder
 from peergate.cluster.reflector import Timing
 from peergate.cluster.snapshots import Snapshots
+from peergate.errors import Unavailable
 from peergate.gate.principal import Agent, NotAgent, Unverified, identify
 from peergate.model.review import Gate, Kind, Resource, Review, User
 from peergate.settings import Settings
@@ -113,6 +116,56 @@ async def test_a_look_up_that_fails_says_so_in_time(peergate_cluster, api, names
         async with asyncio.timeout(4):
             found = await blind.look_up(review(namespace, "person", "x"), blind.snapshot())
     assert found.lookup_failed
+
+
+def eviction(namespace, name, account, uid):
+    asked = review(namespace, account, uid)
+    return replace(
+        asked, operation="CREATE", resource=Resource("", "v1", "pods"), subresource="eviction", name=name
+    )
+
+
+async def test_the_pod_of_an_eviction_is_looked_up_anew_each_time(api, namespace):
+    blind = Snapshots(api, Settings())
+    spec = {"containers": [{"name": "c", "image": "example.invalid/none:1"}], "restartPolicy": "Never"}
+    spec["automountServiceAccountToken"] = False
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    async with account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as uid:
+        asked = eviction(namespace, "p", "bot", uid)
+        found = await blind.look_up(asked, blind.snapshot())
+        assert (found.pod, found.lookup_failed) == (None, False)
+        made = await api.create(PODS, namespace=namespace, body=body)
+        found = await blind.look_up(asked, blind.snapshot())
+        assert found.pod["metadata"]["uid"] == made["metadata"]["uid"]
+        assert found.accounts[namespace, "bot"].uid == uid
+        stranger = eviction(namespace, "p", "default", "x")
+        assert (await blind.look_up(stranger, blind.snapshot())).pod == found.pod
+    async with account(api, namespace, "person") as uid:
+        asked = eviction(namespace, "p", "person", uid)
+        assert (await blind.look_up(asked, blind.snapshot())).pod is None, "nobody else is judged by it"
+    await api.delete(PODS, namespace=namespace, name="p", uid=made["metadata"]["uid"])
+
+
+async def test_a_pod_that_cannot_be_looked_up_says_so_in_time(peergate_cluster, api, namespace):
+    blind = Snapshots(api, Settings())
+    async with account(api, namespace, "bot", **{"peergate.dev/agent": "true"}) as uid:
+        asked = eviction(namespace, "p", "bot", uid)
+        known = await blind.look_up(review(namespace, "bot", uid), blind.snapshot())
+        with peergate_cluster.pause_api_server():
+            async with asyncio.timeout(4):
+                found = await blind.look_up(asked, known)
+        assert (found.pod, found.lookup_failed) == (None, True)
+
+
+async def test_look_ups_of_pods_are_bounded(peergate_cluster, api, namespace):
+    finder = PodFinder(api)
+    with peergate_cluster.pause_api_server():
+        async with asyncio.timeout(4):
+            asked = (finder.find(namespace, f"p-{number}") for number in range(200))
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+    assert sum("too many Pods" in str(outcome) for outcome in outcomes) == 136
+    assert await finder.find(namespace, "p-0") is None
 
 
 async def test_a_burst_of_reviews_of_one_unknown_account_asks_once(peergate_cluster, api, namespace):

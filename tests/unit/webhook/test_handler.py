@@ -164,6 +164,25 @@ async def test_a_defect_stops_nobody_who_is_no_agent():
     assert errors(metrics) == {"bug": 1}
 
 
+PODS = {"group": "", "version": "v1", "resource": "pods"}
+EVICTION = {"operation": "CREATE", "resource": PODS, "subResource": "eviction", "oldObject": None}
+EXEC = {"operation": "CONNECT", "resource": PODS, "subResource": "exec", "oldObject": None}
+LOOK_UPS = {
+    "for an agent's eviction": (EVICTION, 1),
+    "for an agent's connection": (EXEC, 1),
+    "not for a person's eviction": ({**EVICTION, "userInfo": PERSON}, 0),
+    "not for a person's connection": ({**EXEC, "userInfo": PERSON}, 0),
+    "not for an agent's deletion of a Pod": ({"resource": PODS}, 0),
+}
+
+
+@pytest.mark.parametrize(("changes", "want"), LOOK_UPS.values(), ids=LOOK_UPS.keys())
+async def test_a_pod_is_looked_up(changes, want):
+    source = Source()
+    await ask(make_handler(always(Allow("exempt")), source=source), **changes)
+    assert source.arrivals.qsize() == want
+
+
 async def test_a_review_that_came_too_late_is_not_admitted():
     handler = make_handler(always(Allow("exempt")))
     long_ago = asyncio.get_running_loop().time() - 60
