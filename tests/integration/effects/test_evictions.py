@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from tests.harness.clients import Client, Reply
-from tests.support.changes import BACKGROUND, config_map, guarded, path_of, reported, sign, slots
+from tests.harness.waiting import wait_until
+from tests.support.changes import BACKGROUND, config_map, guarded, id_of, path_of, reported, sign, slots
 from tests.support.cli import run
 
 AT_ONCE = {"gracePeriodSeconds": 0}
@@ -93,6 +94,21 @@ def test_an_approval_of_a_deletion_and_one_of_an_eviction_are_two(desk, agent, n
     assert desk.there(path(namespace, "other"))
     assert evict(agent, namespace, "other").code == 201
     assert not desk.there(path(namespace, "other"))
+
+
+def test_it_is_filed_and_its_change_request_carries_the_approval(desk, agent, namespace, alice):
+    desk.create(path(namespace), pod(nodeName=MISSING))
+    change = desk.eviction(path(namespace))
+    refused = evict(agent, namespace)
+    assert (refused.code, reported(refused)) == (403, "ApprovalMissing")
+    assert f"request={namespace}/{id_of(change)} " in refused.body["message"]
+    request = path_of("changerequests", id_of(change), namespace=namespace, api="peergate.dev/v1alpha1")
+    wait_until("it is filed", lambda: desk.there(request))
+    desk.attach(request, slots(sign(change, by=alice)))
+    # The gate hears of the annotation by a watch.
+    wait_until("it is admitted", lambda: evict(agent, namespace, dryRun=["All"]).code == 201)
+    assert evict(agent, namespace).code == 201
+    assert "deletionTimestamp" in desk.get(path(namespace))["metadata"]
 
 
 def test_an_eviction_gives_no_less_time_than_was_approved(desk, agent, namespace, alice):
