@@ -20,6 +20,7 @@ from peergate.shipped.listed import Listed, listed_in, live_conditions
 from peergate.shipped.standing import Standing, compare_companions
 from peergate.shipped.webhookconfig import (
     AGENTS_CONDITION,
+    Narrowing,
     Wide,
     entry_name,
     exact_condition,
@@ -166,7 +167,7 @@ def condition_findings(seen: Seen) -> list[Finding]:
                 "wide",
                 f"The gate is wide: {why}.",
                 allows="An outage of the operator stops every service account that is not trusted.",
-                mend=(f"kubectl -n {seen.settings.namespace} logs deploy/peergate",),
+                mend=(_narrower(narrowing, seen=seen),),
             )
         )
     foreign: list[str] = []
@@ -189,6 +190,14 @@ def condition_findings(seen: Seen) -> list[Finding]:
             f" {plural(len(namespaces), 'labelled namespace')}.",
         )
     ]
+
+
+def _narrower(narrowing: Narrowing, *, seen: Seen) -> str:
+    if not isinstance(narrowing, Wide):
+        return f"kubectl -n {seen.settings.namespace} logs deploy/peergate"
+    if narrowing.why == "strict":
+        return "name the controllers in agents.trusted; strict mode is wide on purpose"
+    return f"label the agents' namespaces: kubectl label namespace NAME {seen.settings.labels.agents}=true"
 
 
 def companion_findings(seen: Seen) -> list[Finding]:

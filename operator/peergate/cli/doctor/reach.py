@@ -186,8 +186,11 @@ def decider_findings(seen: Seen) -> list[Finding]:
     ]
 
 
-def pod_security_findings(seen: Seen, *, survey: Survey) -> list[Finding]:
-    """Return where agents may create pods that take over a node: nothing enforces a profile there."""
+def pod_security_findings(seen: Seen, *, survey: Survey, unasked: int = 0) -> list[Finding]:
+    """Return where agents may create pods that take over a node: nothing enforces a profile there.
+
+    Nothing is said to be well where questions were left ``unasked``.
+    """
     protected = frozenset(seen.protected)
     open_places: set[str] = set()
     who: dict[str, None] = {}
@@ -201,7 +204,8 @@ def pod_security_findings(seen: Seen, *, survey: Survey) -> list[Finding]:
             open_places |= lax
             who[agent.display] = None
     if not open_places:
-        return [ok(Theme.REACH, "pod-security", "No agent may create pods where no profile is enforced.")]
+        well = ok(Theme.REACH, "pod-security", "No agent may create pods where no profile is enforced.")
+        return [] if unasked else [well]
     shown = sorted(open_places)
     return [
         warn(

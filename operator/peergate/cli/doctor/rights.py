@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from peergate.cli.doctor.agents import Known
-from peergate.cli.doctor.finding import Finding, Level, Theme, names, ok, warn
+from peergate.cli.doctor.finding import Finding, Level, Theme, fail, names, ok
 from peergate.cli.doctor.rbac import Rbac
 from peergate.cli.doctor.survey import Survey
 from peergate.cli.text import plural, visible
@@ -71,12 +71,13 @@ def judge_rights(survey: Survey, *, rbac: Rbac | None, unasked: int = 0) -> list
     ]
     failing = {finding.check for finding in found}
     free = [name for name in order if name not in failing]
-    if free and not everything.agents:
+    if free and not everything.agents and not unasked:
         who = plural(len(survey.held), "agent")
         found.append(ok(Theme.RIGHTS, "rights", f"Held by none of {who}: {', '.join(free)}."))
     if unasked:
+        # Silence about a right that nobody asked for must not pass for an answer, nor for exit code 0.
         found.append(
-            warn(
+            fail(
                 Theme.RIGHTS,
                 "partial",
                 f"{plural(unasked, 'question')} about rights were not asked: number or time ran out.",

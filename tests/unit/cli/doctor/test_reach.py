@@ -203,5 +203,10 @@ def test_pods_that_take_over_a_node(rights, namespaces, expected):
     assert levels(pod_security_findings(seen(namespaces=namespaces), survey=survey)) == expected
 
 
+def test_pods_are_not_said_to_be_well_where_questions_were_left():
+    survey = Survey(held={_BOT: frozenset()})
+    assert pod_security_findings(seen(namespaces={"a": {}}), survey=survey, unasked=1) == []
+
+
 def test_what_is_not_looked_for_is_said():
     assert (RESIDUAL.level.value, RESIDUAL.check) == ("ok", "residual")

@@ -100,10 +100,11 @@ def test_how_grave_a_right_is():
         assert finding.level is level, sentence
 
 
-def test_questions_that_were_not_asked_are_told():
-    *_, last = _judged({"a": []}, unasked=7)
-    assert (last.level, last.check) == (Level.WARN, "partial")
-    assert last.what == "7 questions about rights were not asked: number or time ran out."
+def test_questions_that_were_not_asked_fail_and_nothing_is_said_to_be_well():
+    survey = Survey(held={_known("a"): frozenset()})
+    [finding] = judge_rights(survey, rbac=None, unasked=7)
+    assert (finding.level, finding.check) == (Level.FAIL, "partial")
+    assert finding.what == "7 questions about rights were not asked: number or time ran out."
 
 
 def test_what_nobody_holds_is_one_line():
