@@ -158,6 +158,7 @@ class _Operator:
 
     async def run(self) -> None:
         """Run until told to stop."""
+        self._metrics.watch_clock(self._client.clock_ahead)
         for resource in self._snapshots.ages():
             self._metrics.watch_snapshot_age(resource, self._age_of(resource))
         if self._files is not None:

@@ -54,7 +54,7 @@ ALERTS: Final[Sequence[Alert]] = (
     ),
     Alert(
         "PeergateWebhookConfigDrift",
-        "min by (check) (peergate_webhook_config_ok) == 0",
+        'min by (check) (peergate_webhook_config_ok{check!="companion"}) == 0',
         5,
         "critical",
         "The webhook configuration is not as it was shipped ({{ $labels.check }}).",
@@ -151,8 +151,15 @@ ALERTS: Final[Sequence[Alert]] = (
         "{{ $value }} accounts are tagged as agents and are not sent to the gate.",
     ),
     Alert(
+        "PeergateCompanionMissing",
+        'min(peergate_webhook_config_ok{check="companion"}) == 0',
+        10,
+        "warning",
+        "A companion policy is absent, changed or not bound; only the webhook stands.",
+    ),
+    Alert(
         "PeergateOpenDoor",
-        "max by (check) (peergate_open_doors) > 0",
+        'max by (check) (peergate_open_doors{weight="open"}) > 0',
         0,
         "warning",
         "{{ $value }} agents hold a right that leads round the gate ({{ $labels.check }}).",
@@ -230,7 +237,12 @@ _PANELS: Final[Sequence[tuple[str, str, str, Mapping[str, str]]]] = (
     ),
     ("Gate is exact", "stat", "bool_yes_no", {"exact": "max(peergate_gate_exact)"}),
     ("Agents", "stat", "short", {"{{state}}": "max by (state) (peergate_agents)"}),
-    ("Open doors", "table", "short", {"{{check}}": "max by (check) (peergate_open_doors) > 0"}),
+    (
+        "Open doors",
+        "table",
+        "short",
+        {"{{check}}": 'max by (check) (peergate_open_doors{weight="open"}) > 0'},
+    ),
     (
         "Webhook configuration",
         "table",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -50,6 +51,10 @@ class Client:
     async def close(self) -> None:
         """Close the pool."""
         await self._transport.close()
+
+    def clock_ahead(self) -> timedelta:
+        """Return how far this machine's clock is ahead of the API server's, by its last answer."""
+        return self._transport.ahead
 
     async def connection(self) -> Connection:
         """Return the credentials in use, read again, for a second client in this process."""

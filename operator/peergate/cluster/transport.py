@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -49,6 +51,8 @@ class Transport:
         self._kubeconfig = kubeconfig
         self._rest = RESTClientObject(configuration)
         self._reload = asyncio.Lock()
+        self.ahead = timedelta(0)
+        """How far our clock is ahead of the API server's, by its last answer; it tells whole seconds."""
 
     async def close(self) -> None:
         """Close the pool."""
@@ -144,6 +148,7 @@ class Transport:
                     _request_timeout=aiohttp.ClientTimeout(total=patience, sock_connect=_CONNECT_SECONDS),
                 )
             ).response
+            self.ahead = ahead_of(raw.headers.get("Date", ""), now=datetime.now(UTC), before=self.ahead)
             if raw.status != 401 or again:  # noqa: PLR2004 - Unauthorized
                 return raw
             # A rotated token: read the credentials again, once, and repeat.
@@ -167,3 +172,11 @@ class Transport:
 def _url(path: str, query: Mapping[str, str]) -> str:
     given = {key: value for key, value in query.items() if value}
     return f"{path}?{urlencode(given, quote_via=quote)}" if given else path
+
+
+def ahead_of(date: str, *, now: datetime, before: timedelta) -> timedelta:
+    """Return how far ``now`` is ahead of an HTTP ``Date``, ``before`` where that can't be read."""
+    try:
+        return now - parsedate_to_datetime(date)
+    except (ValueError, TypeError):
+        return before

@@ -141,20 +141,24 @@ class DoorWatch:
                 self._held.add(right)
                 if right == EVERYTHING:
                     self._todo = [right]
+                # Told at once; what is no more is forgotten when all questions are answered.
+                self._note(agent, self._known.get(agent.display, frozenset()) | doors_of(self._held))
         self._todo.pop()
         if not self._todo:
             self._done(agent)
 
     def _done(self, agent: Enlisted) -> None:
         self._current = None
-        if agent.display not in self._asked_at:
-            # Gone meanwhile.
-            return
-        found = doors_of(self._held)
+        if agent.display in self._asked_at:
+            # Else it is gone meanwhile.
+            self._note(agent, doors_of(self._held))
+
+    def _note(self, agent: Enlisted, found: _Doors) -> None:
         before = self._known.get(agent.display, frozenset())
         fresh = sorted(check for check, weight in found - before if weight is Weight.OPEN)
         if fresh:
-            self._news[agent.display] = tuple(sorted(fresh, key=_number))
+            told = self._news.get(agent.display, ())
+            self._news[agent.display] = tuple(sorted({*told, *fresh}, key=_number))
             _log.warning("an agent holds rights that lead round the gate: %s", ", ".join(fresh))
         self._known[agent.display] = found
         self._count()
@@ -214,13 +218,17 @@ def doors_of(held: set[Right]) -> _Doors:
 
 
 def _questions(namespaces: list[str]) -> list[Right]:
-    asked = [
-        (door, right)
-        for namespace in ("", *namespaces)
-        for door in DOORS
-        for right in rights_asked(door, namespace=namespace)
-    ]
-    return [right for door, right in asked if part_of(door, right=right).weight is not Weight.WORK]
+    """Return what to ask about one agent: the whole cluster first, and there what no admission sees."""
+    found: list[Right] = []
+    for namespace in ("", *namespaces):
+        here = [
+            (part_of(door, right=right).weight, right)
+            for door in DOORS
+            for right in rights_asked(door, namespace=namespace)
+        ]
+        for weight in (Weight.OPEN, Weight.SHUT):
+            found += [right for mine, right in here if mine is weight]
+    return found
 
 
 def _number(check: str) -> int:

@@ -86,6 +86,9 @@ class Metrics:
         self._configuration = self._gauge(
             "webhook_config_ok", "Whether the webhook configuration is as shipped.", "check"
         )
+        self._clock = self._gauge(
+            "clock_skew_seconds", "How far the operator's clock is ahead of the API server's, to a second."
+        )
         self._in_flight = self._gauge("reviews_in_flight", "Reviews in work.")
         self._gauge("build_info", "The version that runs.", "version").labels(__version__).set(1)
         # Children of a metric are looked up under a lock; the hot path keeps those it has met.
@@ -149,6 +152,10 @@ class Metrics:
     def watch_snapshot_age(self, resource: str, age: Callable[[], timedelta]) -> None:
         """Ask ``age`` at every scrape how long a resource's cache has heard nothing."""
         self._snapshot_age.labels(resource).set_function(lambda: age().total_seconds())
+
+    def watch_clock(self, ahead: Callable[[], timedelta]) -> None:
+        """Ask ``ahead`` at every scrape how far our clock is ahead of the API server's."""
+        self._clock.set_function(lambda: ahead().total_seconds())
 
     def policies(self, ready: Mapping[str, bool]) -> None:
         """Show which ProtectionPolicies are valid; those not named any more vanish."""

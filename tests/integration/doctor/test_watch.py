@@ -14,32 +14,31 @@ def _doors(ward, check):
 def test_a_right_that_opens_a_door_is_counted_and_told_and_the_gate_stands(ward, place):
     admin = ward.cluster.admin
     wait_until("the agent's open doors are counted", lambda: _doors(ward, "SAR7") >= 1, within=120.0)
-    before = _doors(ward, "SAR15")
     name = f"climber-{secrets.token_hex(3)}"
-    labels = {"peergate.dev/agent": "true"}
+    group = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [group], "resources": ["clusterroles"], "verbs": ["escalate"]}]
+    subject = {"kind": "ServiceAccount", "namespace": place, "name": name}
+    reference = {"apiGroup": group, "kind": "ClusterRole", "name": name}
     admin.apply(
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": name, "namespace": place},
-            "rules": [
-                {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["escalate"]}
-            ],
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": rules,
         },
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": name, "namespace": place},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "namespace": place, "name": name}],
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": reference,
+            "subjects": [subject],
         },
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {"name": name, "namespace": place, "labels": labels},
+            "metadata": {"name": name, "namespace": place, "labels": {"peergate.dev/agent": "true"}},
         },
     )
-    wait_until("the new door is counted", lambda: _doors(ward, "SAR15") == before + 1, within=120.0)
 
     def told():
         path = "/apis/events.k8s.io/v1/namespaces/peergate-system/events"
@@ -50,5 +49,8 @@ def test_a_right_that_opens_a_door_is_counted_and_told_and_the_gate_stands(ward,
             for event in admin.request("GET", path).body["items"]
         )
 
-    wait_until("an Event tells of it", told, within=120.0)
+    wait_until("an Event tells of it", told, within=180.0)
+    assert _doors(ward, "SAR15") >= 1
     assert ward.installation.process.metric("peergate_gate_exact") == 1
+    # The clocks are one here; an HTTP date is cut to whole seconds.
+    assert -0.5 < ward.installation.process.metric("peergate_clock_skew_seconds") < 5

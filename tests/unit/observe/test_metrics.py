@@ -74,6 +74,8 @@ def test_gauges_show_what_is_and_forget_what_was():
     metrics.webhook_configuration({"present": True, "ca": False})
     metrics.watch_snapshot_age("approvers", lambda: timedelta(seconds=7))
     metrics.watch_in_flight(lambda: 2)
+    metrics.watch_clock(lambda: timedelta(seconds=-3))
+    metrics.doors({("SAR1", "open"): 4})
     metrics.failed("ledger")
     shown = {
         line
@@ -89,11 +91,13 @@ def test_gauges_show_what_is_and_forget_what_was():
         "peergate_gate_exact 1.0",
         'peergate_snapshot_age_seconds{resource="approvers"} 7.0',
         "peergate_reviews_in_flight 2.0",
+        'peergate_open_doors{check="SAR1",weight="open"} 4.0',
         'peergate_review_errors_total{cause="ledger"} 1.0',
         'peergate_review_errors_total{cause="bug"} 0.0',
         'peergate_build_info{version="0.1.0"} 1.0',
     }
     value = metrics.registry.get_sample_value
+    assert value("peergate_clock_skew_seconds") == -3
     assert value("peergate_policy_ready", {"name": "old"}) is None
     assert value("peergate_certificate_expiry_timestamp_seconds", {"role": "ca"}) == 1798761600
     assert value("peergate_webhook_config_ok", {"check": "ca"}) == 0
