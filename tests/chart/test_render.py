@@ -11,6 +11,7 @@ from tests.tools.generate import ROOT
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.settings import Settings
+from peergate.shipped.companions import companion_policies
 from peergate.shipped.webhookconfig import render, service_client_config
 
 
@@ -64,6 +65,22 @@ def test_the_webhook_configuration_is_the_operators_own(rendered, values):
     wanted = render(settings, client_config=service_client_config(settings))
     found = the(documents, "ValidatingWebhookConfiguration")
     assert found["webhooks"] == wanted["webhooks"]
+
+
+@pytest.mark.parametrize("values", SETTINGS.values(), ids=SETTINGS)
+def test_the_companion_policies_are_the_operators_own(rendered, values):
+    documents = rendered(values)
+    wanted = companion_policies(settings_of(documents))
+    found = [document for document in documents if "ValidatingAdmissionPolicy" in document["kind"]]
+    key = lambda document: (document["kind"], document["metadata"]["name"])  # noqa: E731
+    assert sorted(map(key, found)) == sorted(map(key, wanted))
+    for document in wanted:
+        assert the(documents, *key(document))["spec"] == document["spec"]
+
+
+def test_companion_policies_are_left_out_when_nobody_wants_them(rendered):
+    documents = rendered({"agents": {"groups": ["ai"]}, "companionPolicies": {"enabled": False}})
+    assert not any("ValidatingAdmissionPolicy" in document["kind"] for document in documents)
 
 
 def test_values_reach_the_operator(rendered):

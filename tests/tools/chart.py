@@ -20,6 +20,7 @@ from tests.tools.walk import walk
 
 from peergate.control.crds import custom_resource_definitions
 from peergate.model.review import Gate
+from peergate.shipped import companions
 from peergate.shipped.webhookconfig import template
 
 __all__ = ["chart_files"]
@@ -39,6 +40,7 @@ def chart_files(root: Path) -> Mapping[str, str]:
         f"{_CHART}/files/alerts.yaml": alerts_file(),
         f"{_CHART}/files/dashboard.json": dashboard_file(),
         f"{_CHART}/templates/webhook.yaml": _webhook(),
+        f"{_CHART}/templates/companions.yaml": _companions(),
         f"{_CHART}/templates/rbac.yaml": _rbac(rbac),
         **{
             f"{_CHART}/templates/crds/{plural}.yaml": _crd(definition)
@@ -133,6 +135,67 @@ def _webhook() -> str:
     return _GO_HEADER % "operator/peergate/shipped/gates.yaml" + text.replace(
         "webhooks:\n", f"{metadata}webhooks:\n", 1
     )
+
+
+class _Literal(str):
+    """A string that is written as it is, line for line."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+_Dumper.add_representer(
+    _Literal, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+)
+
+
+def _companions() -> str:
+    """Return the companion policies that are on by default, each as a document of its own.
+
+    A value goes into the text of an expression only, and there as JSON on one line of a literal block: none
+    can break out of it.
+    """
+    expressions = {
+        "operator_username": '{{ include "peergate.username" . | toJson }}',
+        "protected_label": "{{ .Values.labels.protected | toJson }}",
+        "agents_label": "{{ .Values.labels.agents | toJson }}",
+        "trusted": "{{ .Values.agents.trusted | toJson }}",
+        "strict": "{{ .Values.agents.strict | toJson }}",
+        "agents_namespaces": "{{ .Values.agents.namespaces | uniq | sortAlpha | toJson }}",
+        "groups": "{{ .Values.agents.groups | toJson }}",
+        "username_patterns": '{{ include "peergate.usernamePatterns" . }}',
+    }
+    marked = Template(companions.template()).substitute({name: f"<<{name}>>" for name in expressions})
+    documents = []
+    for item in yaml.safe_load(marked)["items"]:
+        if item["metadata"]["name"] in companions.STRICTER:
+            continue
+        item["metadata"].pop("labels")
+        text = yaml.dump(_with_literals(item), Dumper=_Dumper, sort_keys=False, width=1 << 20)
+        for name, expression in expressions.items():
+            text = text.replace(f"<<{name}>>", expression)
+        labels = (
+            '  labels:\n    {{- include "peergate.labels" . | nindent 4 }}\n'
+            "    app.kubernetes.io/component: companion-policy\n"
+        )
+        documents.append(text.replace("metadata:\n", f"metadata:\n{labels}", 1))
+    header = _GO_HEADER % "operator/peergate/shipped/companions.yaml"
+    agents = " ".join(f".Values.agents.{name}" for name in ("strict", "namespaces", "groups", "usernames"))
+    body = "---\n".join(documents)
+    condition = f"{{{{- if and .Values.companionPolicies.enabled (or {agents}) }}}}"
+    return f"{header}{condition}\n{body}{{{{- end }}}}\n"
+
+
+def _with_literals(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_literals(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_literals(member) for member in value]
+    return _Literal(value) if isinstance(value, str) and "<<" in value else value
 
 
 def _rbac(text: str) -> str:

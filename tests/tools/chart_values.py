@@ -76,6 +76,13 @@ class Labels(_Section):
     """On a Namespace: what is in it is protected."""
 
 
+class CompanionPolicies(_Section):
+    """Policies inside the API server that hold while the webhook is down (docs/companions.md)."""
+
+    enabled: bool = True
+    """Make them where agents are named by namespace, group, user name or strict mode; else there are none."""
+
+
 class Limits(_Section):
     """What an agent may have open at once."""
 
@@ -279,6 +286,7 @@ class Values(_Section):
     agents: Agents = Agents()
     approvals: Approvals = Approvals()
     labels: Labels = Labels()
+    companion_policies: CompanionPolicies = CompanionPolicies()
     limits: Limits = Limits()
     change_requests: ChangeRequests = ChangeRequests()
     image: Image = Image()
