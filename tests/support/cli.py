@@ -79,14 +79,19 @@ def run(
 
 
 class Terminal:
-    """A call at a terminal (stdin and stderr), with stdout in a file as with ``> approval.json``."""
+    """A call at a terminal (stdin and stderr), with stdout in a file as with ``> approval.json``.
+
+    With ``data`` stdout is the terminal too.
+    """
 
     def __init__(
         self,
         *arguments: str,
         kubeconfig: Path,
         extra: Mapping[str, str] | None = None,
+        data: bool = False,
     ) -> None:
+        self._data = data
         self._arguments = arguments
         self._environment = environment(kubeconfig, {"TERM": "xterm", **(extra or {})})
         self._screen = b""
@@ -96,7 +101,7 @@ class Terminal:
         self._process = subprocess.Popen(
             command(*self._arguments),
             stdin=slave,
-            stdout=subprocess.PIPE,
+            stdout=slave if self._data else subprocess.PIPE,
             stderr=slave,
             env=self._environment,
             start_new_session=True,
@@ -136,7 +141,7 @@ class Terminal:
         while self._more(deadline - time.monotonic()):
             pass
         out, _ = self._process.communicate(timeout=max(0.1, deadline - time.monotonic()))
-        return Done(status=self._process.returncode, out=out.decode(), err=self.screen)
+        return Done(status=self._process.returncode, out=(out or b"").decode(), err=self.screen)
 
     def _more(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, seconds))

@@ -178,14 +178,22 @@ def _repeat(out: Output, *, wish: Wish, sending: Sending, place: tuple[str, str]
     """Send the identical request again; unless the approval is seen it changes nothing."""
     refusal = sending.send(dry_run=False)
     for pause in _PAUSES:
-        if refusal is None or refusal.state not in _TOO_EARLY:
+        if refusal is None or refusal.state not in _TOO_EARLY or _names_another(refusal, place=place):
             break
         pause_for(pause, until=time.monotonic() + pause)
         refusal = sending.send(dry_run=False)
+    if refusal is not None and _names_another(refusal, place=place):
+        out.lines(refusal.lines)
+        out.say("stale: the object has changed since it was approved, so this is another change, filed anew")
+        return _end(out, wish=wish, state="stale", place=refusal.place, code=ENDED)
     if refusal is not None:
         return _refused(out, wish=wish, refusal=refusal)
     out.say(f"{out.good('done')}: {sending.operation} {sending.target.shown}")
     return _end(out, wish=wish, state="done", place=place, code=0)
+
+
+def _names_another(refusal: GateRefusal, *, place: tuple[str, str]) -> bool:
+    return refusal.place is not None and refusal.place != place
 
 
 def _end(out: Output, *, wish: Wish, state: str, place: tuple[str, str] | None, code: int) -> int:

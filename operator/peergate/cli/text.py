@@ -46,6 +46,8 @@ def visible(text: str, *, limit: int = ONE_LINE) -> str:
         how many. A plain text comes back as it is.
     Source: experience.md §2.4; control, ANSI, bidirectional, zero-width, tag characters and line separators.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     cut = text[:limit]
     shown = "".join(_escape(character) for character in cut)
     rest = len(text) - len(cut)

@@ -118,11 +118,8 @@ def outcome_of(filed: Filed, *, now: datetime) -> Outcome:
                 ENDED, "used", f"used: {what} was carried out already; nothing is left to wait for"
             )
         case "Stale":
-            return Outcome(
-                ENDED,
-                "stale",
-                f"stale: the object has changed or gone since; {what}; look at it, then ask anew",
-            )
+            why = visible(filed.status.missing) or "the object has changed or gone since"
+            return Outcome(ENDED, "stale", f"stale: {why}; {what}; look at it, then ask anew")
         case "Expired":
             return Outcome(
                 ENDED, "expired", f"expired: nobody decided {what} in time; send the change again to ask anew"

@@ -69,6 +69,10 @@ CASES = {
         {"state": "Stale"}, 5, "stale",
         "stale: the object has changed or gone since; {what}; look at it, then ask anew",
     ),
+    "stale, as the operator found it": Case(
+        {"state": "Stale", "missing": "the target is gone"}, 5, "stale",
+        "stale: the target is gone; {what}; look at it, then ask anew",
+    ),
     "expired": Case(
         {"state": "Expired"}, 5, "expired",
         "expired: nobody decided {what} in time; send the change again to ask anew",
