@@ -118,3 +118,14 @@ def test_an_agent_without_a_namespace_is_not_created(scene, tmp_path):
     done = _enlist(scene, f"no-{secrets.token_hex(3)}", "bot", tmp_path / "kubeconfig")
     assert done.status == 1
     assert "kubectl create namespace" in done.err
+
+
+def test_what_an_agent_gets_is_enough_to_look_at_requests_and_to_give_reasons(scene, namespace, tmp_path):
+    file = tmp_path / "agent.kubeconfig"
+    assert _enlist(scene, namespace, "bot", file, "--profile", "operator").status == 0
+    requests = "changerequests.peergate.dev"
+    for verb in ("get", "list", "watch", "patch"):
+        assert _may(scene, file, namespace, verb, requests), verb
+    for verb in ("create", "update", "delete"):
+        assert not _may(scene, file, namespace, verb, requests), verb
+    assert not _may(scene, file, namespace, "patch", requests, "--subresource=status")
