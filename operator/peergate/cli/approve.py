@@ -9,13 +9,18 @@ import click
 from peergate.cli.flags import DurationType, cluster_flags, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
+from peergate.cli.suggest import suggest_requests
 
 __all__ = ["approve"]
 
 
 @click.command(cls=Command)
 @click.argument(
-    "words", nargs=-1, required=True, metavar="(CR... | delete TYPE/NAME | evict POD | replace -f FILE)"
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="(CR... | delete TYPE/NAME | evict POD | replace -f FILE)",
+    shell_complete=suggest_requests,
 )
 @click.option(
     "-f",

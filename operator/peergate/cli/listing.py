@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from peergate.cli.columns import Columns
 from peergate.cli.kube import Cluster, connect
 from peergate.cli.live import keep_listing
-from peergate.cli.mine import Me, find_me, gravest_first, left_to_me
+from peergate.cli.mine import Me, find_me, find_user, gravest_first, left_to_me
 from peergate.cli.output import Output
 from peergate.cli.rows import Row, Rows, list_rows
 from peergate.cli.text import visible
@@ -38,7 +38,11 @@ class Listing:
 def list_requests(out: Output, *, listing: Listing) -> None:
     """Print the requests that the listing is about. Errors: CommandError."""
     cluster = connect(out)
-    me = None if listing.scope == "all" else find_me(cluster, identity=listing.approver)
+    me = None
+    if listing.scope == "mine" and listing.approver is None:
+        me = find_user(cluster)
+    elif listing.scope != "all":
+        me = find_me(cluster, identity=listing.approver)
     wanted = _filter(out, listing=listing, me=me)
     columns = Columns(everywhere=listing.everywhere, wide=listing.output == "wide")
 

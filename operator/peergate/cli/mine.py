@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from peergate.approval.keyring import RegisteredApprover
+from peergate.approval.keyring import RegisteredApprover, build_keyring
 from peergate.cli.consequences import Tier, least_tier
 from peergate.cli.known_types import kind_named
 from peergate.cli.kube import Cluster
@@ -20,7 +20,7 @@ from peergate.cli.whoami import who_am_i
 from peergate.errors import CommandError
 from peergate.gate.policies import BASELINE, BUILT_IN, CompiledRule
 
-__all__ = ["Me", "find_me", "gravest_first", "left_to_me"]
+__all__ = ["Me", "find_me", "find_user", "gravest_first", "left_to_me"]
 
 _ORDER: Final = (Tier.IRREVERSIBLE, Tier.DISRUPTIVE, Tier.REVERSIBLE)
 
@@ -40,6 +40,12 @@ class Me:
         """Return the user names that are mine."""
         known = self.approver.kubernetes_usernames if self.approver is not None else frozenset()
         return frozenset({self.username, *known})
+
+
+def find_user(cluster: Cluster) -> Me:
+    """Return the user that the API server sees, and nothing else: an agent may not read the approvers."""
+    username = who_am_i(cluster, keyring=build_keyring({})).username
+    return Me(username=username, approver=None, rules={})
 
 
 def find_me(cluster: Cluster, *, identity: str | None) -> Me:

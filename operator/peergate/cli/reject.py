@@ -9,6 +9,7 @@ import click
 from peergate.cli.flags import DurationType, cluster_flags, globals_of
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
+from peergate.cli.suggest import suggest_requests
 
 __all__ = ["BECAUSE", "reject"]
 
@@ -24,7 +25,7 @@ BECAUSE = {
 
 
 @click.command(cls=Command)
-@click.argument("request", metavar="CR")
+@click.argument("request", metavar="CR", shell_complete=suggest_requests)
 @click.option("--reason", metavar="TEXT", help="Why; the agent reads it as it is.")
 @click.option("--because", type=click.Choice(list(BECAUSE)), help="A reason in one word.")
 @click.option("--suggest", metavar="TEXT", help="What to ask for instead; the agent reads it too.")

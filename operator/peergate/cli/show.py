@@ -7,12 +7,13 @@ import click
 from peergate.cli.flags import cluster_flags, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
+from peergate.cli.suggest import suggest_requests
 
 __all__ = ["show"]
 
 
 @click.command(cls=Command)
-@click.argument("request", metavar="CR")
+@click.argument("request", metavar="CR", shell_complete=suggest_requests)
 @click.option(
     "-f", "--filename", "file", metavar="FILE", help="The manifest, where the request holds no whole patch."
 )
