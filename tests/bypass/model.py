@@ -45,6 +45,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     "CustomResourceDefinition": ("customresourcedefinitions", False),
     "DaemonSet": ("daemonsets", True),
     "Deployment": ("deployments", True),
+    "DeviceTaintRule": ("devicetaintrules", False),
     "EndpointSlice": ("endpointslices", True),
     "Endpoints": ("endpoints", True),
     "Event": ("events", True),
@@ -60,6 +61,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     "PersistentVolume": ("persistentvolumes", False),
     "PersistentVolumeClaim": ("persistentvolumeclaims", True),
     "Pod": ("pods", True),
+    "PodCertificateRequest": ("podcertificaterequests", True),
     "PodDisruptionBudget": ("poddisruptionbudgets", True),
     "PriorityClass": ("priorityclasses", False),
     "ReplicaSet": ("replicasets", True),
@@ -74,6 +76,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     "StorageClass": ("storageclasses", False),
     "ValidatingAdmissionPolicy": ("validatingadmissionpolicies", False),
     "ValidatingAdmissionPolicyBinding": ("validatingadmissionpolicybindings", False),
+    "VolumeAttachment": ("volumeattachments", False),
     "ValidatingWebhookConfiguration": ("validatingwebhookconfigurations", False),
 }
 """Plural and whether it is namespaced."""

@@ -6,10 +6,10 @@ Pod Security Standards, so that nothing but the gate under test refuses them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.bypass.model import Arm, Arrange
+from tests.bypass.model import KINDS, Arm, Arrange
 from tests.harness.waiting import wait_until
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "node",
     "pod",
     "pods_of",
+    "served",
     "there",
     "workload",
 ]
@@ -220,6 +221,17 @@ def leaving(kind: str, api: str, *, gate: bool = False) -> Arrange:
         return ()
 
     return arrange
+
+
+def served(kind: str, group_version: str) -> Callable[[Arm], str]:
+    """Tell why a case about this kind can't be tried: the cluster does not serve it."""
+
+    def look(arm: Arm) -> str:
+        found = arm.live(f"/apis/{group_version}") or {"resources": []}
+        names = {resource["name"] for resource in found["resources"]}
+        return "" if KINDS[kind][0] in names else f"{kind} is not served as {group_version}"
+
+    return look
 
 
 def node(arm: Arm) -> tuple[str, ...]:

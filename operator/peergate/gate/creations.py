@@ -19,6 +19,7 @@ from peergate.model.review import Gate
 __all__ = [
     "ENTRIES",
     "adopting_job",
+    "device_taint",
     "displacing_pod",
     "harmful_kind",
     "other_binding",
@@ -73,6 +74,13 @@ def reaching_workload(situation: Situation) -> Finding | None:
         allowed=_MAY_BE_OPENED,
         closed=True,
     )
+
+
+def device_taint(situation: Situation) -> Finding | None:
+    """T10: a DeviceTaintRule has a controller delete every Pod that uses the devices it selects."""
+    if situation.review.subresource:
+        return None
+    return Finding(Effect.FORBIDDEN, why=_DELETES, allowed="a person creates it.")
 
 
 def adopting_job(situation: Situation) -> Finding | None:
@@ -140,6 +148,7 @@ def _is_privileged(context: Mapping[str, Any]) -> bool:
 
 ENTRIES: Final = (
     Entry(harmful_kind, ("CREATE",), tuple(_HARMFUL)),
+    Entry(device_taint, ("CREATE",), (("resource.k8s.io", "devicetaintrules"),)),
     Entry(adopting_job, ("CREATE",), (("batch", "jobs"),)),
     Entry(displacing_pod, ("CREATE",), (("", "pods"),)),
     Entry(reaching_workload, ("CREATE",)),

@@ -21,6 +21,7 @@ __all__ = [
     "certificates",
     "debug_containers",
     "is_same_kind",
+    "pod_certificates",
     "role_bindings",
     "token_secrets",
     "tokens",
@@ -214,6 +215,13 @@ def certificates(situation: Situation) -> Finding | None:
     return None
 
 
+def pod_certificates(situation: Situation) -> Finding | None:
+    """T2: a PodCertificateRequest asks for the certificate of a Pod, and nobody checks who asks."""
+    if situation.review.operation == "UPDATE" and situation.unchanged:
+        return None
+    return Finding(Effect.FORBIDDEN, why="would obtain or issue the certificate of a Pod")
+
+
 def debug_containers(situation: Situation) -> Finding | None:
     """T14: a container put into a running Pod acts as that Pod's account."""
     review = situation.review
@@ -245,5 +253,6 @@ ENTRIES: Final = (
     Entry(aggregated_roles, _WRITES, (("rbac.authorization.k8s.io", "clusterroles"),), everywhere=True),
     Entry(workload_account, _WRITES, everywhere=True),
     Entry(certificates, _WRITES, (("certificates.k8s.io", "certificatesigningrequests"),), everywhere=True),
+    Entry(pod_certificates, _WRITES, (("certificates.k8s.io", "podcertificaterequests"),), everywhere=True),
     Entry(debug_containers, ("UPDATE",), (("", "pods"),), everywhere=True),
 )

@@ -87,7 +87,9 @@ BASELINE: Final = CompiledRule(
             Resources(api_groups=("",), resources=("namespaces", "nodes", "persistentvolumes")),
             Resources(api_groups=("apiextensions.k8s.io",), resources=("customresourcedefinitions",)),
             Resources(api_groups=("apiregistration.k8s.io",), resources=("apiservices",)),
-            Resources(api_groups=("storage.k8s.io",), resources=("storageclasses",)),
+            Resources(api_groups=("storage.k8s.io",), resources=("storageclasses", "volumeattachments")),
+            # Taints on devices end the Pods that use them, as those on Nodes do.
+            Resources(api_groups=("resource.k8s.io",), resources=("devicetaintrules", "resourceslices")),
             Resources(
                 api_groups=("snapshot.storage.k8s.io",),
                 resources=("volumesnapshotclasses", "volumesnapshotcontents"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.bypass.acts import MERGE, getting, sent, typed
+from tests.bypass.acts import MERGE, exists, getting, sent, typed
 from tests.bypass.bodies import NS, VOLUME
 from tests.bypass.cases.metadata import named
 from tests.bypass.model import Arm, Case
-from tests.bypass.things import definition, filled_definition, namespace, node, there
+from tests.bypass.things import definition, filled_definition, leaving, namespace, node, served, there
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{name}.example.com"
 NODE = "/api/v1/nodes/{name}"
@@ -97,6 +97,22 @@ def bound_volume(arm: Arm) -> tuple[str, ...]:
 def ending_service(arm: Arm) -> tuple[str, ...]:
     arm.endings.append(lambda: arm.admin.request("DELETE", arm.fill(API)))
     return ()
+
+
+ATTACHED = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "VolumeAttachment",
+    "spec": {"attacher": "none.example.com", "nodeName": "none", "source": {"persistentVolumeName": "none"}},
+}
+TAINT = {
+    "apiVersion": "resource.k8s.io/v1",
+    "kind": "DeviceTaintRule",
+    "metadata": {"name": "{name}"},
+    "spec": {
+        "deviceSelector": {"driver": "none.example.com"},
+        "taint": {"key": "example.com/bypass", "value": "x", "effect": "NoExecute"},
+    },
+}
 
 
 CASES = (
@@ -197,6 +213,20 @@ CASES = (
         "U15 DO12", "deletes a priority class", typed("kubectl delete priorityclass {name}"), there(PRIORITY)
     ),
     Case("T10 DO3", "deletes a node", typed("kubectl delete node {name}"), node, worked=named(NODE)),
+    Case(
+        "DO2",
+        "takes a volume off its node",
+        typed("kubectl delete volumeattachment {name} --wait=false"),
+        there(ATTACHED),
+    ),
+    Case(
+        "T10 U12 DO3",
+        "drives off what uses a device",
+        typed("kubectl create -f -", given=TAINT),
+        leaving("DeviceTaintRule", "resource.k8s.io/v1"),
+        worked=exists("DeviceTaintRule", api="resource.k8s.io/v1"),
+        applies=served("DeviceTaintRule", "resource.k8s.io/v1"),
+    ),
     Case(
         "T10 U12 DO3",
         "drives everything off a node",

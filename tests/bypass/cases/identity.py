@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from tests.bypass.acts import MERGE, exists, gone, sent, typed
 from tests.bypass.bodies import CM
 from tests.bypass.model import Arm, Case
-from tests.bypass.things import POD, TEMPLATE, account, also, config_map, deployment, leaving, there
+from tests.bypass.things import POD, TEMPLATE, account, also, config_map, deployment, leaving, served, there
 
 ACCOUNT = "/api/v1/namespaces/{ns}/serviceaccounts/{name}"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -88,6 +88,29 @@ def certificate_request() -> dict[str, Any]:
             "request": base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode(),
             "signerName": "kubernetes.io/kube-apiserver-client",
             "usages": ["client auth"],
+        },
+    }
+
+
+def pod_certificate(arm: Arm) -> dict[str, Any]:
+    """Return a request for the certificate of somebody's Pod, with a key of one's own."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    uid = "11111111-2222-4333-8444-555555555555"
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "PodCertificateRequest",
+        "metadata": {"name": arm.name, "namespace": arm.namespace},
+        "spec": {
+            "signerName": "example.com/identities",
+            "podName": "somebodys",
+            "podUID": uid,
+            "serviceAccountName": "default",
+            "serviceAccountUID": uid,
+            "nodeName": "node",
+            "nodeUID": uid,
+            "maxExpirationSeconds": 3600,
+            "stubPKCS10Request": base64.b64encode(request.public_bytes(serialization.Encoding.DER)).decode(),
         },
     }
 
@@ -245,6 +268,14 @@ CASES = (
         typed("kubectl create -f -", given=lambda _: certificate_request()),
         leaving("CertificateSigningRequest", "certificates.k8s.io/v1"),
         worked=exists("CertificateSigningRequest", api="certificates.k8s.io/v1"),
+    ),
+    Case(
+        "T2 DO16",
+        "asks for the certificate of somebody's Pod",
+        typed("kubectl create -f -", given=pod_certificate),
+        leaving("PodCertificateRequest", "certificates.k8s.io/v1"),
+        worked=exists("PodCertificateRequest", api="certificates.k8s.io/v1"),
+        applies=served("PodCertificateRequest", "certificates.k8s.io/v1"),
     ),
     Case(
         "T2 DO16",

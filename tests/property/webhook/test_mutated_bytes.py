@@ -40,6 +40,6 @@ async def test_changed_bytes_open_no_door(data):
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=20_000)
+@settings(max_examples=5_000)
 async def test_changed_bytes_open_no_door_thoroughly(data):
     await opens_no_door(data)

@@ -117,3 +117,10 @@ def test_a_binding_by_its_own_name_is_forbidden_like_the_one_of_its_pod():
     finding = found(review("CREATE", new=thing("Binding")))
     assert (finding.effect, finding.closed) == (by_pod.effect, by_pod.closed) == (Effect.FORBIDDEN, False)
     assert finding.why == "uses bindings, which no approval covers"
+
+
+def test_a_taint_on_devices_is_forbidden_as_it_ends_their_pods():
+    finding = found(review("CREATE", new=thing("DeviceTaintRule")))
+    assert (finding.effect, finding.closed) == (Effect.FORBIDDEN, False)
+    status = found(review("CREATE", new=thing("DeviceTaintRule"), subresource="status"))
+    assert status.why == "uses devicetaintrules/status, which no approval covers"

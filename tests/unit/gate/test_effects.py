@@ -745,6 +745,35 @@ CASES = {
         HARMLESS,
         "",
     ),
+    "the certificate of a Pod is Forbidden to ask for (T2)": (
+        review("CREATE", new=thing("PodCertificateRequest", "c")),
+        FORBIDDEN,
+        "",
+    ),
+    "also where nobody protects (T2)": (
+        review("CREATE", new=thing("PodCertificateRequest", "c"), gate=Gate.IDENTITY),
+        FORBIDDEN,
+        "",
+    ),
+    "and to issue (T2)": (
+        review(
+            "UPDATE",
+            old=thing("PodCertificateRequest", "c"),
+            new=thing("PodCertificateRequest", "c", status={"certificateChain": "x"}),
+            subresource="status",
+        ),
+        FORBIDDEN,
+        "",
+    ),
+    "an approval on a request for one is harmless": (
+        review(
+            "UPDATE",
+            old=thing("PodCertificateRequest", "c"),
+            new=thing("PodCertificateRequest", "c", annotations={"approval.peergate.dev/v1.a": "x"}),
+        ),
+        HARMLESS,
+        "",
+    ),
     "a debug container in a Pod of somebody else is Forbidden (T14)": (
         review(
             "UPDATE",

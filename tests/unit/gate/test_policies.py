@@ -144,4 +144,6 @@ def test_answers_are_remembered_and_the_memory_is_bounded():
 def test_the_rules_that_are_always_there():
     assert BUILT_IN.rule.approvals.min_humans == BASELINE.rule.approvals.min_humans == 1
     assert covers(BASELINE.rule.resources, group="apiextensions.k8s.io", resource="customresourcedefinitions")
+    assert covers(BASELINE.rule.resources, group="storage.k8s.io", resource="volumeattachments")
+    assert covers(BASELINE.rule.resources, group="resource.k8s.io", resource="devicetaintrules")
     assert not covers(BASELINE.rule.resources, group="apps", resource="deployments")
