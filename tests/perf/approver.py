@@ -19,6 +19,7 @@ from tests.perf.report import Report, Target, spread
 from tests.support.changes import Desk, config_map, path_of
 from tests.support.cli import run
 from tests.support.filed import filed
+from tests.support.requests import summary_of
 
 __all__ = ["measure"]
 
@@ -95,4 +96,6 @@ def _filed(dependents: int) -> Iterator[tuple[Cluster, str]]:
             if any(reply.code != 201 for reply in pool.map(make, range(dependents))):
                 raise RuntimeError("not all dependents could be made")
         desk = Desk(cluster, cluster.admin, account=f"{_NAMESPACE}/bot", owner="team-platform")
-        yield cluster, filed(desk, desk.deletion(path))["metadata"]["name"]
+        change = desk.deletion(path)
+        summary = summary_of(change, desk.get(path), None)
+        yield cluster, filed(desk, change, summary=summary)["metadata"]["name"]

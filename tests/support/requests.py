@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.fake_cluster import FakeCluster
@@ -13,11 +14,13 @@ from peergate.approval.projection import project_update
 from peergate.approval.target import Target
 from peergate.cli.request import Request
 from peergate.gate.filed import recorded_change
-from peergate.model.change import ObjectRef, Requester
+from peergate.gate.record import Draft, spec_of
+from peergate.model.change import Change, Effect, ObjectRef, Requester
 from peergate.model.changerequest import ChangeRequestSpec
+from peergate.model.decision import Facts, Filing
 from peergate.model.review import Kind
 
-__all__ = ["direct_request", "filed_change", "request_document"]
+__all__ = ["direct_request", "filed_change", "request_document", "summary_of"]
 
 _NOTHING: Any = {field.name: None for field in dataclasses.fields(Request)}
 
@@ -40,6 +43,19 @@ def direct_request(words: str, *, options: dict[str, Any] | None = None, file: s
             "print_payload": False,
         }
     )
+
+
+def summary_of(change: Change, live: dict[str, Any], wanted: dict[str, Any] | None) -> str:
+    """Return the line that the operator writes about a change."""
+    now = datetime.now(UTC)
+    effect = Effect.DELETE if wanted is None else Effect.REPLACE
+    draft = Draft(
+        change=change,
+        facts=Facts(effect=effect),
+        filing=Filing(namespace="", filed_at=now, expires=now),
+        wanted=wanted,
+    )
+    return str(spec_of(draft, live)["summary"])
 
 
 def filed_change(
@@ -81,6 +97,7 @@ def filed_change(
         object=dataclasses.asdict(change.object),
         options=dict(change.options),
         effect="Delete" if wanted is None else "Replace",
+        summary=summary_of(change, live, wanted),
         **{
             "projection": change.projection,
             "from": change.from_,

@@ -34,6 +34,8 @@ class Carrier:
     """As one reads it."""
     quoted: str
     """``TYPE/NAME`` for a command that somebody copies."""
+    idle: frozenset[str] = frozenset()
+    """Slots whose content does not count, to be taken when no other is free."""
     appends: bool = False
     """Take a free slot as long as there is one. On a ChangeRequest only a person may overwrite other bytes
     (design.md §3), and what the requester put there in advance must not be in anybody's way."""
@@ -55,9 +57,7 @@ def carry(
     live = carrier.live
     for _ in range(_TRIES):
         annotations = live["metadata"].get("annotations") or {}
-        key = APPROVAL_SLOT_PREFIX + (
-            slot or _choose(annotations, approval=approval, appends=carrier.appends)
-        )
+        key = APPROVAL_SLOT_PREFIX + (slot or _choose(annotations, approval=approval, carrier=carrier))
         _check_room(carrier, annotations=annotations, key=key)
         if annotations.get(key) == approval.value:
             out.say(f"{carrier.shown} carries this approval already ({key})")
@@ -93,7 +93,7 @@ def _check_room(carrier: Carrier, *, annotations: dict[str, Any], key: str) -> N
         )
 
 
-def _choose(annotations: dict[str, Any], *, approval: Approval, appends: bool) -> str:
+def _choose(annotations: dict[str, Any], *, approval: Approval, carrier: Carrier) -> str:
     """Return the approver's slot, or one beside it when somebody else's approval is in there."""
     base = slot_for(_approver(approval))
     slots = [base, *(f"{base[:29]}-{number}" for number in range(2, MAX_SLOTS + 2))]
@@ -104,8 +104,9 @@ def _choose(annotations: dict[str, Any], *, approval: Approval, appends: bool) -
     full = sum(slot_of(name) is not None for name in annotations) >= MAX_SLOTS
     if same:
         return same[0]
-    if appends:
-        return (_idle(annotations) or own or free)[0] if full else free[0]
+    if carrier.appends:
+        idle = sorted(slot for slot in carrier.idle if APPROVAL_SLOT_PREFIX + slot in annotations)
+        return (_idle(annotations) or own or idle or free)[0] if full else free[0]
     usable = [slot for slot in slots if slot in own or slot in free]
     return usable[0] if usable else base
 

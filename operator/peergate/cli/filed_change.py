@@ -19,6 +19,7 @@ from peergate.cli.dry_run import dry_run
 from peergate.cli.kube import Cluster
 from peergate.cli.pending import Pending, delete_options_from, pending_change, pending_unseen
 from peergate.cli.requests import Filed
+from peergate.cli.retold import retold_otherwise
 from peergate.cli.targets import Target, read_ref
 from peergate.cli.text import visible
 from peergate.cli.trust import audience_of
@@ -75,9 +76,10 @@ def recompute(cluster: Cluster, *, filed: Filed, manifest: JsonObject | None) ->
         if differs:
             raise _disagrees(filed, differs) from error
         raise
+    differs = what_differs(filed.change, pending.change)
     return Recomputed(
         pending=pending,
-        differs=what_differs(filed.change, pending.change),
+        differs=differs or retold_otherwise(filed, pending=pending),
         drifted=live.from_ != filed.change.from_,
     )
 

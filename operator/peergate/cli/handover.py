@@ -143,6 +143,7 @@ def _put_on_request(
         shown=filed.shown,
         quoted=f"-n {filed.namespace} chreq/{filed.name}",
         appends=True,
+        idle=frozenset(slot for slot, _ in dossier.standing.refused),
     )
     key = carry(out, cluster=cluster, carrier=carrier, approval=read_value(issued.value), slot=slot)
     now = datetime.now(UTC)

@@ -25,8 +25,13 @@ class Standing:
 
     verified: tuple[Verified, ...]
     quorums: tuple[Quorum, ...]
-    not_counted: tuple[str, ...]
-    """``v1.bob: Expired``, for each approval that does not count."""
+    refused: tuple[tuple[str, str], ...]
+    """Slot and code of each approval that does not count, e.g. ``bob`` and ``Expired``."""
+
+    @property
+    def not_counted(self) -> tuple[str, ...]:
+        """Return ``v1.bob: Expired``, for each approval that does not count."""
+        return tuple(f"v1.{visible(slot)}: {code}" for slot, code in self.refused)
 
     @property
     def complete(self) -> bool:
@@ -95,7 +100,7 @@ def standing_of(
     more: Iterable[Verified] = (),
 ) -> Standing:
     """Return how far the approvals on these carriers, and ``more``, go; carriers are annotations."""
-    verified, refused = list(more), []
+    verified, refused = list(more), list[tuple[str, str]]()
     for carried in collect(*carriers).approvals:
         outcome = verify_approval(
             carried.value,
@@ -108,9 +113,9 @@ def standing_of(
         if isinstance(outcome, Verified):
             verified.append(outcome)
         else:
-            refused.append(f"v1.{visible(carried.slot)}: {outcome.code}")
+            refused.append((carried.slot, str(outcome.code)))
     return Standing(
         verified=tuple(verified),
         quorums=tuple(quorum_of(verified, rule=rule) for rule in pending.match.enforced),
-        not_counted=tuple(refused),
+        refused=tuple(refused),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.changes import Desk, path_of, policy
 from tests.support.filed import filed
+from tests.support.requests import summary_of
 
 from peergate.approval.patches import make_patch
 from peergate.approval.projection import project_update
@@ -105,6 +106,7 @@ class Desktop:
         patch = make_patch(*project_update(live, new, kind=Kind(group, version, live["kind"])))
         desk = self._desk()
         change = desk.update(path, new)
+        spec.setdefault("summary", summary_of(change, live, new))
         return self._file(desk, change, annotations, patch=spec.pop("patch", patch), **spec)
 
     def file_deletion(
@@ -117,7 +119,9 @@ class Desktop:
     ) -> FiledRequest:
         """File a deletion; ``spec`` overrides what is written."""
         desk = self._desk(account)
-        return self._file(desk, desk.deletion(path), annotations, **spec)
+        change = desk.deletion(path)
+        spec.setdefault("summary", summary_of(change, self.get(path), None))
+        return self._file(desk, change, annotations, **spec)
 
     def _desk(self, account: str = "") -> Desk:
         return Desk(

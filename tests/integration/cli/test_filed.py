@@ -142,6 +142,11 @@ def test_a_patch_that_claims_nothing_changes_is_not_signed(desk, scene, alice, c
     _refused(desk, scene, alice, request, status=6, words="its patch does not give the object that it names")
 
 
+def test_a_summary_that_tells_of_another_change_is_not_signed(desk, scene, alice, config):
+    request = desk.file_deletion(config, summary="delete ConfigMap test/scratch: 1 key")
+    _refused(desk, scene, alice, request, status=6, words="its summary tells of another change")
+
+
 def test_a_patch_that_does_not_fit_is_not_signed(desk, scene, alice, config):
     patch = [{"op": "remove", "path": "/spec/nowhere"}]
     request = desk.file_update(config, lambda live: live["data"].update(colour="green"), patch=patch)

@@ -52,8 +52,17 @@ class _Server:
         self.live["metadata"]["annotations"].update(metadata["annotations"])
 
 
-def _carry(server: _Server, value: str, *, appends: bool = True, slot: str | None = None) -> str:
-    carrier = Carrier(path="/x", live=server.seen, shown="shop/cr-x", quoted="chreq/cr-x", appends=appends)
+def _carry(
+    server: _Server,
+    value: str,
+    *,
+    appends: bool = True,
+    slot: str | None = None,
+    idle: frozenset[str] = frozenset(),
+) -> str:
+    carrier = Carrier(
+        path="/x", live=server.seen, shown="shop/cr-x", quoted="chreq/cr-x", idle=idle, appends=appends
+    )
     return carry(Output(Globals()), cluster=server, carrier=carrier, approval=read_value(value), slot=slot)
 
 
@@ -89,6 +98,11 @@ def test_a_request_full_of_what_is_no_approval_still_takes_one():
     server = _Server({f"{_KEY}s{number}": "junk" for number in range(MAX_SLOTS)})
     assert _carry(server, _alice()) == f"{_KEY}s0"
     assert len(server.live["metadata"]["annotations"]) == MAX_SLOTS
+
+
+def test_a_request_full_of_what_does_not_count_still_takes_one():
+    server = _Server({f"{_KEY}s{number}": sign(_CHANGE, by=f"p{number}") for number in range(MAX_SLOTS)})
+    assert _carry(server, _alice(), idle=frozenset({"s5"})) == f"{_KEY}s5"
 
 
 def test_where_eight_others_approved_there_is_no_room():

@@ -13,6 +13,8 @@ _MODULES = (
     "peergate.cli",
     "peergate.__main__",
     "peergate.cli.approve",
+    "peergate.cli.show",
+    "peergate.cli.reject",
     "peergate.cli.attach",
     "peergate.cli.verify",
     "peergate.cli.agent",
