@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from peergate.cli.kube import ApiError, Cluster, object_path
-from peergate.cli.requests import Filed, Malformed, read_request, request_path
+from peergate.cli.requests import OPERATOR_NAMESPACE, Filed, Malformed, read_request, request_path
 from peergate.cli.text import visible
 from peergate.gate.shape import mapping
 from peergate.model.names import JsonObject
@@ -125,7 +125,9 @@ def _row(row: JsonObject, *, columns: Iterable[str]) -> _Row:
 
 def _past(row: _Row) -> Past:
     cells = row.cells
-    place = f"{row.namespace}/{cells.get('Target', '')}"
+    # A request in the operator's namespace is about something cluster-scoped.
+    scope = "" if row.namespace == OPERATOR_NAMESPACE else f"{row.namespace}/"
+    place = f"{scope}{cells.get('Target', '')}"
     what = f"{cells.get('Operation', '')} {cells.get('Kind', '')} {place}"
     return Past(
         name=visible(f"{row.namespace}/{row.name}"),

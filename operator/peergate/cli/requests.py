@@ -40,6 +40,10 @@ __all__ = [
 OPERATOR_NAMESPACE: Final = "peergate-system"
 """Where requests about cluster-scoped objects are, unless the installation uses another one."""
 
+_TYPES: Final = frozenset(
+    {"chreq", "changerequest", "changerequests", f"changerequest.{GROUP}", f"changerequests.{GROUP}"}
+)
+"""What may stand before the slash: what a person types, and what ``kubectl -o name`` prints."""
 _ID: Final = re.compile(r"[bcdfghjkmnpqrstvwxz]{20}")
 _PAGE: Final = 500
 _NOT_FOUND: Final = 404
@@ -102,7 +106,7 @@ def id_in(word: str) -> ChangeId | None:
     ``None`` for everything else.
     """
     kind, slash, rest = word.rpartition("/")
-    if slash and kind not in {"chreq", "changerequest", "changerequests", f"changerequests.{GROUP}"}:
+    if slash and kind not in _TYPES:
         return None
     digits = rest.lower().removeprefix("cr-").replace(" ", "")
     return ChangeId(f"cr-{digits}") if _ID.fullmatch(digits) else None

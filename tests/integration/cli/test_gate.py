@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from tests.harness.waiting import wait_until
@@ -66,3 +67,51 @@ def test_a_new_agent_is_handed_out_only_when_the_gate_knows_it(peergate, scene, 
     scene.cluster.kubectl("-n", namespace, "create", "configmap", "cm").must()
     refused = scene.cluster.kubectl("-n", namespace, "delete", "configmap", "cm", kubeconfig=file)
     assert "APPROVAL REQUIRED" in refused.err
+
+
+def _filed(done):
+    """Return the name of the request that a refusal names."""
+    assert not done.ok
+    return re.search(r"request=[a-z0-9-]+/(cr-[a-z]{20}) ", done.err)[1]
+
+
+def _sign(scene, person, namespace, request):
+    path = f"/apis/peergate.dev/v1alpha1/namespaces/{namespace}/changerequests/{request}"
+    wait_until("it is filed", lambda: scene.cluster.admin.request("GET", path).code == 200)
+    words = ("-n", namespace, "approve", request, "--key", str(person.key), "--yes", "--reason", "CHG-1")
+    done = scene.run(*words)
+    assert done.status == 0, done.err
+    assert "complete; the agent may retry until" in done.err
+
+
+FILED = {
+    "a deletion": ("delete", "deployment/web", "--wait=false"),
+    "a patch": ("patch", "deployment/web", "-p", '{"spec":{"paused":true}}'),
+    "a label": ("label", "deployment/web", "tier=front"),
+    "a scale": ("scale", "deployment/web", "--replicas=3"),
+    "a restart": ("set", "image", "deployment/web", "web=nginx:2"),
+}
+
+
+@pytest.mark.parametrize("sentence", FILED)
+def test_what_was_refused_is_admitted_once_its_request_is_approved(
+    peergate, scene, agent, alice, web, sentence
+):
+    words = ("-n", web, *FILED[sentence])
+    _sign(scene, alice, web, _filed(agent.kubectl(*words)))
+    wait_until("the gate has learnt of the approver", lambda: agent.kubectl(*words).ok)
+
+
+def test_a_rejection_reaches_the_agent_in_the_approvers_words(peergate, scene, agent, register, web):
+    person = register("rex", "--username", "admin")
+    words = ("-n", web, "delete", "deployment/web")
+    request = _filed(agent.kubectl(*words))
+    path = f"/apis/peergate.dev/v1alpha1/namespaces/{web}/changerequests/{request}"
+    wait_until("it is filed", lambda: scene.cluster.admin.request("GET", path).code == 200)
+    done = scene.run("-n", web, "reject", request, "--because", "smaller-first")
+    assert done.status == 0, done.err
+    wait_until("the gate has learnt of it", lambda: "APPROVAL REJECTED" in agent.kubectl(*words).err)
+    said = agent.kubectl(*words).err
+    assert "'Do less at once: ask for a smaller or reversible step first.'" in said
+    assert f"by={person.identity}" in said
+    assert scene.cluster.admin.request("GET", f"/apis/apps/v1/namespaces/{web}/deployments/web").code == 200

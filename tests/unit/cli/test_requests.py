@@ -28,6 +28,7 @@ WORDS = {
     "the name": ("cr-hbzkqvmtwxcdfgjnprst", "cr-hbzkqvmtwxcdfgjnprst"),
     "as it is spoken": ("hbzkq vmtwx cdfgj nprst", "cr-hbzkqvmtwxcdfgjnprst"),
     "with its type": ("chreq/cr-hbzkqvmtwxcdfgjnprst", "cr-hbzkqvmtwxcdfgjnprst"),
+    "as kubectl prints it": ("changerequest.peergate.dev/cr-hbzkqvmtwxcdfgjnprst", "cr-hbzkqvmtwxcdfgjnprst"),
     "in capitals": ("CR-HBZKQVMTWXCDFGJNPRST", "cr-hbzkqvmtwxcdfgjnprst"),
     "another object": ("statefulset/db", None),
     "a letter that no id has": ("cr-abzkqvmtwxcdfgjnprst", None),
