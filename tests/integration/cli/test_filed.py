@@ -255,7 +255,7 @@ def test_two_of_three_sign_one_after_the_other(desk, scene, register, config):
 
 
 def test_slots_that_the_requester_has_filled_are_in_nobodys_way(desk, scene, alice, config):
-    squatted = {_SLOT + alice.name: "junk", **{f"{_SLOT}s{number}": "junk" for number in range(7)}}
+    squatted = {_SLOT + alice.name: "junk", **{f"{_SLOT}s{n}": f"junk {n}" for n in range(7)}}
     request = desk.file_update(config, lambda live: live["data"].update(colour="green"), annotations=squatted)
     done = scene.run("-n", desk.namespace, "approve", request.name, "--key", str(alice.key), "--yes")
     assert done.status == 0, done.err

@@ -36,10 +36,15 @@ LARGE = {
         [str(number) if number != 40_000 else "new" for number in range(50_000)],
         1,
     ),
+    "two lines far apart": (
+        [str(number) for number in range(50_000)],
+        [str(number) if number not in {7, 40_000} else "new" for number in range(50_000)],
+        2,
+    ),
     "everything the other way round": (
         [str(number) for number in range(50_000)],
         [str(number) for number in range(50_000)][::-1],
-        1,
+        2,
     ),
     "two lines over and over": (["a", "b"] * 20_000, ["b", "a", "a"] * 20_000, 1),
     "the same few lines, often": (["a"] * 1900 + ["x"], ["y"] + ["a"] * 1900, 1),
@@ -47,7 +52,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("sentence", LARGE)
-def test_a_large_text_is_one_block_where_it_differs(sentence):
+def test_a_large_text_is_shown_where_it_differs(sentence):
     before, after, differing = LARGE[sentence]
     blocks = opcodes(before, after)
     assert sum(tag != "equal" for tag, *_ in blocks) == differing
