@@ -308,10 +308,10 @@ def _reference(parts: Refusal) -> str:
     """Return ``<namespace>/cr-...`` of the request that is filed or going to be, or ``none``."""
     if parts.code is Code.CHANGE_REJECTED and parts.filed is not None:
         # Of the change that was rejected, which may be another one than this (V6).
-        return f"{request_namespace(parts.situation)}/{change_id(parts.filed.change)}"
+        return f"{shorten(request_namespace(parts.situation))}/{change_id(parts.filed.change)}"
     if parts.facts.change_id is None or not isinstance(parts.filing, Filing):
         return "none"
-    return f"{request_namespace(parts.situation)}/{parts.facts.change_id}"
+    return f"{shorten(request_namespace(parts.situation))}/{parts.facts.change_id}"
 
 
 def request_namespace(situation: Situation) -> str:
@@ -347,7 +347,7 @@ def _steps(parts: Refusal, *, state: State, reference: str) -> list[str]:
     if state is State.REJECTED:
         return [REJECTED_STEP]
     if reference != "none" and state is not State.DRY_RUN:
-        where, request = reference.split("/")
+        where, _, request = reference.rpartition("/")
         return [
             f"Wait: kubectl -n {where} wait --for=condition=Decided chreq/{request}",
             "Then: repeat the identical request once; it is admitted if approved.",
