@@ -18,7 +18,16 @@ from peergate.cluster.snapshots import Snapshots
 from peergate.control.keeping import Pace
 from peergate.errors import Unavailable
 from peergate.gate.access import Right, is_allowed, review_of
-from peergate.gate.doors import DOORS, EVERYTHING, Weight, held_doors, part_of, rights_asked, weight_of
+from peergate.gate.doors import (
+    DOORS,
+    EVERYTHING,
+    Weight,
+    held_doors,
+    named_rights,
+    part_of,
+    rights_asked,
+    weight_of,
+)
 from peergate.gate.roster import Enlisted, roster
 from peergate.gate.snapshot import Snapshot
 from peergate.observe.metrics import Metrics
@@ -121,8 +130,13 @@ class DoorWatch:
         if due is None or now - self._asked_at.get(due.display, float("-inf")) < self._again:
             return False
         self._current, self._held = due, set()
+        asked = (
+            EVERYTHING,
+            *named_rights(configuration=self._settings.webhook.configuration),
+            *_questions(self._places(snapshot)),
+        )
         # From the end: the gravest question is asked first.
-        self._todo = [*reversed(_questions(self._places(snapshot))), EVERYTHING]
+        self._todo = [*reversed(asked)]
         self._asked_at[due.display] = now
         return True
 

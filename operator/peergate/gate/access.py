@@ -38,6 +38,8 @@ class Right:
     """``pods`` or, with its subresource, ``pods/exec``; ``*`` for all."""
     namespace: str = ""
     """Empty: cluster-wide, so that for a namespaced resource only a right in every namespace counts."""
+    name: str = ""
+    """Of one object, for a rule with ``resourceNames``: asked without the name, it is no right."""
 
 
 def account_subject(namespace: str, name: str, *, uid: str) -> Subject:
@@ -62,6 +64,7 @@ def review_of(right: Right, *, subject: Subject) -> JsonObject:
         "resource": resource,
         "subresource": subresource,
         "namespace": right.namespace,
+        "name": right.name,
     }
     spec: JsonObject = {
         "resourceAttributes": {key: value for key, value in attributes.items() if value},

@@ -23,6 +23,7 @@ __all__ = [
     "Door",
     "Weight",
     "held_doors",
+    "named_rights",
     "part_of",
     "rights_asked",
     "weight_of",
@@ -349,6 +350,25 @@ def rights_asked(door: Door, *, namespace: str = "") -> tuple[Right, ...]:
         if ask.namespaced or not namespace
         for resource in ask.resources
         for verb in ask.verbs
+    )
+
+
+def named_rights(*, configuration: str) -> tuple[Right, ...]:
+    """Return rights on single objects that open doors by themselves.
+
+    A rule with ``resourceNames`` gives no right on the resource as a whole; asking for that does not show it.
+    """
+    return (
+        *(
+            Right(
+                verb=verb,
+                group="admissionregistration.k8s.io",
+                resource="validatingwebhookconfigurations",
+                name=configuration,
+            )
+            for verb in ("update", "patch", "delete")
+        ),
+        Right(verb="impersonate", group="", resource="groups", name="system:masters"),
     )
 
 

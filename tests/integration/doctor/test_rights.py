@@ -82,6 +82,24 @@ def test_a_right_in_one_protected_namespace_is_found(ward, bot):
     assert finding["what"] == f"{bot[0]}/{bot[1]} may read Secrets in {bot[0]}: list secrets."
 
 
+def test_a_right_on_the_gate_alone_is_found(ward, bot):
+    """Asked for the resource as a whole, the authorizer says no; the gate can be deleted all the same."""
+    rule = {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "resources": ["validatingwebhookconfigurations"],
+        "resourceNames": ["peergate"],
+        "verbs": ["delete"],
+    }
+    _grant(ward, bot, [rule])
+    [finding] = [one for one in _findings(ward, bot) if one["check"] == "SAR1"]
+    assert finding["level"] == "fail"
+    assert "delete validatingwebhookconfigurations/peergate" in finding["what"]
+    done = ward.run("doctor", "-n", bot[0], "--no-canary", "--fix")
+    mine = [one for one in yaml.safe_load_all(done.out) if one and one["metadata"]["name"] == bot[1]]
+    ward.cluster.admin.kubectl("apply", "-f", "-", input=mine).must()
+    assert "SAR1" not in {one["check"] for one in _findings(ward, bot)}
+
+
 def test_constrained_impersonation_is_found_when_both_halves_are_there(ward, bot):
     half = {
         "apiGroups": ["authentication.k8s.io"],

@@ -60,6 +60,7 @@ class World:
             wanted.get("group", ""),
             wanted["resource"] + subresource,
             wanted.get("namespace", ""),
+            wanted.get("name", ""),
         )
         self.asked.append((spec["user"].rpartition(":")[2], right))
         return {"status": {"allowed": right in self.rights[spec["user"]]}}
@@ -107,6 +108,13 @@ async def test_at_most_twenty_questions_a_step():
     world = World(bot=[])
     await world.watch.step()
     assert len(world.asked) == 20
+
+
+async def test_a_right_on_the_gate_alone_is_found():
+    gate = Right("delete", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "", "peergate")
+    world = World(bot=[gate])
+    await world.pass_time(60)
+    assert world.doors() == {'check="SAR1",weight="open"': 1.0}
 
 
 async def test_what_is_held_everywhere_is_not_asked_in_a_namespace():

@@ -35,6 +35,11 @@ def test_a_group_is_asked_about_without_a_user():
     }
 
 
+def test_a_single_object_is_asked_about_by_its_name():
+    spec = review_of(Right("get", "", "secrets", "shop", "db"), subject=Subject("u"))["spec"]
+    assert spec["resourceAttributes"]["name"] == "db"
+
+
 ANSWERS = {
     "a yes is a yes": ({"status": {"allowed": True}}, True),
     "a no is a no": ({"status": {"allowed": False, "denied": True}}, False),

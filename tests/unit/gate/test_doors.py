@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from peergate.gate.access import Right
-from peergate.gate.doors import DOORS, EVERYTHING, Weight, held_doors, part_of, rights_asked, weight_of
+from peergate.gate.doors import (
+    DOORS,
+    EVERYTHING,
+    Weight,
+    held_doors,
+    named_rights,
+    part_of,
+    rights_asked,
+    weight_of,
+)
 
 _FACTS = Path(__file__).resolve().parents[3] / "docs" / "kubernetes-facts.md"
 _RBAC = "rbac.authorization.k8s.io"
@@ -44,6 +53,11 @@ def test_texts_are_sentences_that_end():
         for text in (door.allows, *(ask.allows for ask in door.asks if ask.allows)):
             assert text.endswith(".")
             assert text[0].isupper()
+
+
+def test_single_objects_that_open_doors_belong_to_a_check():
+    found = [held_doors([right]) for right in named_rights(configuration="peergate")]
+    assert [list(one) for one in found] == [["SAR1"], ["SAR1"], ["SAR1"], ["SAR2"]]
 
 
 def test_who_holds_everything_fails_every_check():

@@ -41,7 +41,7 @@ from peergate.cli.kube import Cluster, connect
 from peergate.cli.output import Output
 from peergate.cli.text import plural
 from peergate.gate.access import Right
-from peergate.gate.doors import EVERYTHING
+from peergate.gate.doors import EVERYTHING, named_rights
 from peergate.model.names import JsonObject
 
 __all__ = ["Examination", "examine"]
@@ -95,6 +95,7 @@ def examine(out: Output, *, examination: Examination) -> int:
             rbac=seen.rbac,
             every=examination.every,
             ask=asker.ask,
+            named=named_rights(configuration=seen.settings.webhook.configuration),
         )
         findings = [
             *judge_rights(found, rbac=seen.rbac, unasked=asker.unasked),

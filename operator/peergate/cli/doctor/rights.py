@@ -119,7 +119,7 @@ def _spoken(rights: Sequence[Right]) -> list[str]:
     """Return the rights in words, ``delete, patch pods, services``: the same verbs are said once."""
     verbs: defaultdict[str, set[str]] = defaultdict(set)
     for right in rights:
-        verbs[right.resource].add(right.verb)
+        verbs[f"{right.resource}/{visible(right.name)}" if right.name else right.resource].add(right.verb)
     resources: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for resource, mine in verbs.items():
         resources[tuple(sorted(mine))].append(resource)

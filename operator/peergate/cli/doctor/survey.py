@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from peergate.cli.doctor.agents import Known
 from peergate.cli.doctor.asking import Question
-from peergate.cli.doctor.rbac import Rbac
+from peergate.cli.doctor.rbac import Rbac, grants
 from peergate.gate.access import Right, Subject
 from peergate.gate.doors import DOORS, EVERYTHING, Door, Weight, rights_asked
 
 __all__ = ["Ask", "Survey", "survey"]
+
+_NAMES_MOST: Final = 20
+"""Names of one rule that are asked about."""
 
 Ask: TypeAlias = Callable[[Iterable[Question]], set[Question]]
 """Returns those of the questions that are answered with yes."""
@@ -44,8 +47,13 @@ def survey(
     rbac: Rbac | None,
     every: bool,
     ask: Ask,
+    named: Sequence[Right] = (),
 ) -> Survey:
-    """Ask about every agent, cluster-wide and in the namespaces; the gravest questions first."""
+    """Ask about every agent, cluster-wide and in the namespaces; the gravest questions first.
+
+    ``named`` are rights on single objects that are asked about anyway; where RBAC could be read, so are those
+    that its rules name.
+    """
     groups = _alike(agents, rbac=None if every else rbac)
     heads = [group[0] for group in groups]
     held: defaultdict[Subject, set[Right]] = defaultdict(set)
@@ -56,6 +64,11 @@ def survey(
 
     put(Question(head.subject, EVERYTHING) for head in heads)
     limited = [head for head in heads if EVERYTHING not in held[head.subject]]
+    put(
+        Question(head.subject, right)
+        for head in limited
+        for right in dict.fromkeys((*named, *_named(head, rbac=rbac)))
+    )
     for door in _by_gravity():
         put(Question(head.subject, right) for right in rights_asked(door) for head in limited)
     spared = 0
@@ -95,6 +108,22 @@ def _places(agent: Known, *, namespaces: Sequence[str], rbac: Rbac | None) -> tu
     bound = rbac.namespaces_of(agent.subject)
     without = [name for name in namespaces if name not in bound]
     return (*sorted(bound), *without[:1])
+
+
+def _named(agent: Known, *, rbac: Rbac | None) -> list[Right]:
+    """Return the rights of the table that rules with ``resourceNames`` give the agent, name by name."""
+    if rbac is None:
+        return []
+    return [
+        replace(right, name=name)
+        for grant in rbac.grants_of(agent.subject)
+        for rule in grant.role.rules
+        if rule.get("resourceNames")
+        for door in DOORS
+        for right in rights_asked(door, namespace=grant.binding.namespace)
+        if grants([rule], right)
+        for name in rule["resourceNames"][:_NAMES_MOST]
+    ]
 
 
 def _by_gravity() -> list[Door]:

@@ -101,6 +101,26 @@ def test_what_is_held_everywhere_is_not_asked_again_in_a_namespace():
     assert Right("list", "", "secrets", "shop") not in rights
 
 
+def test_a_right_on_one_object_is_asked_about_by_its_name():
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["db", "api"]}
+    rbac = Rbac(
+        cluster_roles=[cluster_role("one", [rule])],
+        bindings=[binding("shop", "b", "ClusterRole/one", account("ops", "a"))],
+    )
+    wanted = Right("get", "", "secrets", "shop", "db")
+    authorizer = Authorizer(wanted)
+    found = survey([_known("a")], namespaces=("shop",), rbac=rbac, every=False, ask=authorizer.ask)
+    assert found.held[_known("a")] == {wanted}
+    assert Right("get", "", "secrets", "shop", "api") in [one.right for one in authorizer.asked]
+
+
+def test_what_is_named_anyway_is_asked_without_rbac_too():
+    gate = Right("delete", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "", "peergate")
+    authorizer = Authorizer(gate)
+    found = survey([_known("a")], namespaces=(), rbac=None, every=False, ask=authorizer.ask, named=(gate,))
+    assert found.held[_known("a")] == {gate}
+
+
 def test_the_gravest_questions_come_first():
     authorizer = Authorizer()
     survey([_known("a")], namespaces=(), rbac=None, every=False, ask=authorizer.ask)
