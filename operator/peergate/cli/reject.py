@@ -27,7 +27,12 @@ BECAUSE = {
 @click.command(cls=Command)
 @click.argument("request", metavar="CR", shell_complete=suggest_requests)
 @click.option("--reason", metavar="TEXT", help="Why; the agent reads it as it is.")
-@click.option("--because", type=click.Choice(list(BECAUSE)), help="A reason in one word.")
+@click.option(
+    "--because",
+    type=click.Choice(list(BECAUSE)),
+    metavar="WORD",
+    help=f"A reason in one word: {', '.join(BECAUSE)}.",
+)
 @click.option("--suggest", metavar="TEXT", help="What to ask for instead; the agent reads it too.")
 @click.option("--for", "lasts", type=DurationType(), metavar="DURATION", help="How long; default 24h.")
 @cluster_flags

@@ -15,6 +15,8 @@ _GOLDEN = Path(__file__).parent / "golden"
 _HELP = {
     "help": ("--help",),
     "help-approve": ("approve", "--help"),
+    "help-show": ("show", "--help"),
+    "help-reject": ("reject", "--help"),
     "help-attach": ("attach", "--help"),
     "help-list": ("list", "--help"),
     "help-policy-test": ("policy", "test", "--help"),
