@@ -43,7 +43,6 @@ WORKERS: Final = 4
 _WORKERS_EACH: Final = 2
 """In work at once for one requester: what it floods with never takes every turn."""
 _TRIES: Final = 3
-_RETRY_SECONDS: Final = 1.0
 _UNSEEN_SECONDS: Final = 30.0
 """A filed request that no cache has shown by then is forgotten: somebody took it away again."""
 _REMEMBERED_SECONDS: Final = 60.0
@@ -101,13 +100,19 @@ class Filer:
         *,
         metrics: Metrics,
         on_drop: Callable[[DropCause], None] = lambda _: None,
+        retry_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start empty; nothing is filed before ``step``. ``on_drop`` is told of what is not filed."""
+        """Start empty; nothing is filed before ``step``.
+
+        ``on_drop`` is told of what is not filed. The second try comes ``retry_seconds`` after the first,
+        the third after twice that.
+        """
         self._registry = registry
         self._known = known
         self._metrics = metrics
         self._on_drop = on_drop
+        self._retry_seconds = retry_seconds
         self._clock = clock
         self._since: dict[RequestKey, datetime] = {}
         self._remembered: deque[tuple[float, RequestKey]] = deque()
@@ -234,7 +239,7 @@ class Filer:
     async def _file(self, entry: _Entry) -> DropCause | None:
         for again in range(_TRIES):
             if again:
-                await asyncio.sleep(_RETRY_SECONDS * again)
+                await asyncio.sleep(self._retry_seconds * again)
             try:
                 uid = await self._registry.file(entry.draft())
             except NotFiledError as error:

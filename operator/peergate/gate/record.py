@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from peergate.approval.canonical import canonical_bytes
-from peergate.approval.patches import PatchProblem, apply_patch, make_patch
+from peergate.approval.patches import apply_patch, make_patch
 from peergate.approval.projection import digest, project_delete, project_update
 from peergate.gate.messages import NAMED_KINDS, verb_of
 from peergate.gate.shape import mapping, sequence, text
@@ -116,8 +116,9 @@ def spec_of(draft: Draft, live: JsonObject) -> JsonObject:
         measured = _measures(live)
     else:
         spec["to"] = change.to
-        patch = _patch(draft, live, wanted=draft.wanted, kind=kind)
-        shown = patch if _is_kept_exactly(patch) else None
+        patch = make_patch(*_bound(change, live, wanted=draft.wanted, kind=kind))
+        proven = _is_kept_exactly(patch) and _leads_there(patch, live, change=change, kind=kind)
+        shown = patch if proven else None
         if shown is not None and _is_secret(change):
             shown = _masked(shown, live)
         if shown is not None and len(shown) <= _PATCH_OPERATIONS:
@@ -128,18 +129,10 @@ def spec_of(draft: Draft, live: JsonObject) -> JsonObject:
     return spec
 
 
-def _patch(draft: Draft, live: JsonObject, *, wanted: JsonObject, kind: Kind) -> list[JsonObject]:
-    """Return the patch, proven: applied to the live object it gives the very digest that is signed."""
-    change = draft.change
-    before, after = _bound(change, live, wanted=wanted, kind=kind)
-    patch = make_patch(before, after)
-    try:
-        _, reached = project_update(live, apply_patch(live, patch), kind=kind)
-    except PatchProblem as problem:
-        raise NotAsReviewed from problem
-    if digest(reached) != change.to:
-        raise NotAsReviewed
-    return patch
+def _leads_there(patch: Sequence[JsonObject], live: JsonObject, *, change: Change, kind: Kind) -> bool:
+    """Tell whether the patch, applied to the live object, gives the very digest that is signed."""
+    _, reached = project_update(live, apply_patch(live, patch), kind=kind)
+    return digest(reached) == change.to
 
 
 def _bound(
