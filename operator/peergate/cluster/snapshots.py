@@ -13,10 +13,10 @@ from typing import Final
 
 from peergate.approval.keyring import Keyring, build_keyring
 from peergate.cluster.accounts import AccountFinder
-from peergate.cluster.caches import AnyReflector, Caches, RequestRecord
+from peergate.cluster.caches import AnyReflector, Caches, EndedRequest, RequestRecord
 from peergate.cluster.client import Client
 from peergate.cluster.pods import PodFinder
-from peergate.cluster.reflector import Departure, Key, Timing
+from peergate.cluster.reflector import Departure, Held, Key, Timing
 from peergate.errors import Unavailable
 from peergate.gate.connections import wanted_pod
 from peergate.gate.filed import FiledRequest
@@ -169,13 +169,7 @@ class Snapshots:
         kube_system = caches.namespaces.get(_KUBE_SYSTEM)
         base = self._current
         requests = (
-            MappingProxyType(
-                {
-                    key: record.filed
-                    for key, record in caches.requests.values().items()
-                    if isinstance(record, RequestRecord)
-                }
-            )
+            MappingProxyType(_that_count(caches.requests.items()))
             if self._moved(caches.requests)
             else base.requests
         )
@@ -265,13 +259,24 @@ class Snapshots:
         return any(labels.get(self._current.config.agents_label) == "true" for labels in seen)
 
 
+def _that_count(held: Mapping[Key, Held[RequestRecord | EndedRequest]]) -> dict[RequestKey, FiledRequest]:
+    """Return the requests that count; of those that have ended and carry nothing there may be very many."""
+    return {key: one.value.filed for key, one in held.items() if type(one.value) is RequestRecord}
+
+
 def _open_of(requests: Mapping[RequestKey, FiledRequest]) -> dict[Requester, int]:
     """Return how many requests are open, by requester; overdue ones count until they are marked as ended."""
-    counted: dict[Requester, int] = {}
+    # Counted by identity first, since hashing a requester takes longer than all the rest; equal ones are
+    # nearly always one object (``gate.filed``).
+    counted: dict[int, tuple[Requester, int]] = {}
     for filed in requests.values():
         if filed.rejection is None and filed.state not in ENDED:
-            counted[filed.requester] = counted.get(filed.requester, 0) + 1
-    return counted
+            requester = filed.requester
+            counted[id(requester)] = (requester, counted.get(id(requester), (requester, 0))[1] + 1)
+    opened: dict[Requester, int] = {}
+    for requester, number in counted.values():
+        opened[requester] = opened.get(requester, 0) + number
+    return opened
 
 
 class _OneMore(Mapping[Key, Account]):

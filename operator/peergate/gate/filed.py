@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
@@ -51,26 +53,34 @@ class FiledRequest:
 
 
 def recorded_change(spec: ChangeRequestSpec) -> Change:
-    """Return the change that a ChangeRequest's spec records."""
+    """Return the change that a ChangeRequest's spec records.
+
+    Tens of thousands of these are held: what repeats itself among them is held once.
+    """
     target = spec.object
     return Change(
-        audience=spec.audience,
+        audience=intern(spec.audience),
         operation=spec.operation,
         object=ObjectRef(
-            group=target.group,
-            version=target.version,
-            resource=target.resource,
-            subresource=target.subresource,
-            namespace=target.namespace,
+            group=intern(target.group),
+            version=intern(target.version),
+            resource=intern(target.resource),
+            subresource=intern(target.subresource),
+            namespace=intern(target.namespace),
             name=target.name,
             uid=target.uid,
         ),
-        requester=Requester(username=spec.requester.username, uid=spec.requester.uid),
+        requester=_requester(spec.requester.username, spec.requester.uid),
         projection=spec.projection,
         from_=Digest(spec.from_),
         to=None if spec.to is None else Digest(spec.to),
         options=dict(spec.options),
     )
+
+
+@lru_cache(maxsize=4096)
+def _requester(username: str, uid: str) -> Requester:
+    return Requester(username=username, uid=uid)
 
 
 def read_filed_request(document: JsonObject) -> FiledRequest | None:
