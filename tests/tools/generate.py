@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import yaml
 from tests.tools.chart import chart_files
+from tests.tools.lifecycle import life_cycle
 from tests.tools.supply import supply_files
 from tests.tools.walk import walk
 
@@ -50,6 +51,7 @@ def generated_files() -> Mapping[str, str]:
         "manifests/webhook.yaml": _yaml(render(settings, client_config=service_client_config(settings))),
         **_companions(),
         "docs/codes.md": _codes(),
+        "docs/life-cycle.md": life_cycle(),
         "docs/configuration.md": _configuration(settings),
         **chart_files(ROOT),
         **supply_files(ROOT),
