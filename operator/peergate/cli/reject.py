@@ -51,7 +51,7 @@ def reject(  # noqa: PLR0917 - click passes every option by name
     approver whose kubernetesUsernames has your user; no key is needed. The agent reads the reason.
 
     \b
-    peergate reject cr-hbzkqvmtwxcdfgjnprst --reason 'wrong cluster, meant staging'
+    peergate reject cr-hbzkqvmtwxcdfgjnprst --reason 'meant for staging'
     peergate reject cr-hbzkqvmtwxcdfgjnprst --because snapshot-first
     """
     from peergate.cli.rejecting import Rejecting, run_reject  # noqa: PLC0415 - help starts without it
