@@ -13,7 +13,7 @@ export PYTHONPATH := operator:.
 
 READY := .venv/.ready
 PYTHON := .venv/bin/python
-TESTED := tests/harness tests/tools/supply.py tests/conftest.py operator/image.py
+TESTED := tests/harness tests/tools/supply.py tests/conftest.py operator/image.py $(filter-out tests/bypass/test_% tests/bypass/conftest.py,$(wildcard tests/bypass/*.py)) tests/bypass/cases
 ARGS ?=
 
 .PHONY: help
