@@ -77,7 +77,8 @@ def test_who_decides_and_how_is_closed(resource, make, change, peergate, admin, 
     assert said(refused) == BARRED, refused.body
     assert bystander.request("POST", collection, body=make(name)).code == 201
     for how, attack in attacks(bystander).items():
-        assert attack().code == 200, how
+        # Again where the operator's status came between reading and replacing.
+        wait_until(f"{how} by somebody who is no agent", lambda: attack().code == 200)  # noqa: B023 - called here
     assert admin.request("POST", collection, body=make(name)).code == 201
 
     def settled() -> bool:  # the operator writes the status of what is new

@@ -142,17 +142,6 @@ class PodDisruptionBudget(_Section):
     """Let a drain take a replica that serves nobody anyway."""
 
 
-class ClientVerification(_Section):
-    """Whether callers of the webhook must show a certificate; the API server needs its own configuration."""
-
-    enabled: bool = False
-    """Verify."""
-    ca_secret: str = ""
-    """Secret with `ca.crt`: who signed the API server's client certificate."""
-    subjects: list[str] = Field(default=[])
-    """Common names that may call; empty: any that the CA signed."""
-
-
 class Webhook(_Section):
     """The port that the API server calls. Selectors, conditions and rules are the product, and no values."""
 
