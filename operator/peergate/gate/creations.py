@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from peergate.gate.findings import Entry, Finding, Situation
 from peergate.gate.podspecs import pod_specs
-from peergate.gate.shape import mapping, sequence
+from peergate.gate.shape import mapping, sequence, text
 from peergate.model.change import Effect
 from peergate.model.review import Gate
 
@@ -21,6 +21,7 @@ __all__ = [
     "adopting_job",
     "device_taint",
     "displacing_pod",
+    "ending_volume",
     "harmful_kind",
     "other_binding",
     "reaching_workload",
@@ -32,7 +33,10 @@ _SCALES: Final = "would create something that scales a workload"
 _CUTS_OFF: Final = "would create something that limits or cuts off others in its namespace"
 _ADOPTS: Final = "would create something that adopts, and so deletes, the Pods of others"
 _DISPLACES: Final = "would create a Pod that a workload keeps in place of one of its own"
-_TEMPLATE_LABEL: Final = "pod-template-hash"
+_WORKLOADS_LABELS: Final = frozenset(
+    {"pod-template-hash", "controller-uid", "batch.kubernetes.io/controller-uid"}
+)
+"""By which a Deployment's ReplicaSets, and Jobs, know their Pods: nobody writes one by hand."""
 _COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 _DELETES: Final = "would create something that has others delete"
 _HARMFUL: Final = {
@@ -48,6 +52,8 @@ _HARMFUL: Final = {
     ("velero.io", "deletebackuprequests"): _DELETES,
 }
 """Also with an owner: what a ReplicaSet says of its controller is the agent's own word."""
+_DELETING: Final = frozenset({"Delete", "Recycle"})
+"""Policies of a volume, or of a snapshot's content, that has its storage deleted or emptied."""
 _HOST_NAMESPACES: Final = ("hostNetwork", "hostPID", "hostIPC")
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
@@ -62,10 +68,16 @@ def harmful_kind(situation: Situation) -> Finding | None:
 
 
 def reaching_workload(situation: Situation) -> Finding | None:
-    """T20, DO15: a Pod with its node's files, namespaces or devices, or a claim, reaches others' data."""
+    """T20, DO15: a Pod with its node's files, namespaces or devices, or a claim, reaches others' data.
+
+    A StatefulSet names its claims by its templates and takes those that are there already: its Pods mount
+    them, and with its retention policy they become its own, and go with it.
+    """
     review = situation.review
-    if review.gate is not Gate.NAMESPACED or not any(
-        _reaches(spec) for spec in pod_specs(review.object or {})
+    document = review.object or {}
+    if review.gate is not Gate.NAMESPACED or not (
+        mapping(document.get("spec")).get("volumeClaimTemplates")
+        or any(_reaches(spec) for spec in pod_specs(document))
     ):
         return None
     return Finding(
@@ -95,16 +107,34 @@ def adopting_job(situation: Situation) -> Finding | None:
 def displacing_pod(situation: Situation) -> Finding | None:
     """T10: a workload adopts a Pod that looks like its own, and ends one that it holds dear less.
 
-    The Pods of a Deployment carry a label that nobody else needs; an annotation says which of them go first.
+    The Pods of Deployments and Jobs carry labels that nobody else needs; an annotation says which of them go
+    first.
     """
     review = situation.review
     metadata = situation.new_metadata
-    marked = _TEMPLATE_LABEL in mapping(metadata.get("labels")) or _COST_ANNOTATION in mapping(
+    marked = not _WORKLOADS_LABELS.isdisjoint(mapping(metadata.get("labels"))) or _COST_ANNOTATION in mapping(
         metadata.get("annotations")
     )
     if review.gate is not Gate.NAMESPACED or review.subresource or not marked:
         return None
     return Finding(Effect.FORBIDDEN, why=_DISPLACES, allowed=_MAY_BE_OPENED, closed=True)
+
+
+def ending_volume(situation: Situation) -> Finding | None:
+    """T10, DO11: an object that stands for storage which is there already, and deletes it at its own end.
+
+    Its claim may be in an open namespace, where an agent ends it, and so the storage, without a review.
+    """
+    spec = mapping((situation.review.object or {}).get("spec"))
+    if not _DELETING.intersection(
+        text(spec.get(member)) for member in ("persistentVolumeReclaimPolicy", "deletionPolicy")
+    ):
+        return None
+    return Finding(
+        Effect.FORBIDDEN,
+        why="would create an object that deletes storage when it is released",
+        allowed="the same with the policy Retain, or a claim that has storage made for it.",
+    )
 
 
 def unknown_creation(situation: Situation) -> Finding | None:
@@ -152,6 +182,15 @@ ENTRIES: Final = (
     Entry(adopting_job, ("CREATE",), (("batch", "jobs"),)),
     Entry(displacing_pod, ("CREATE",), (("", "pods"),)),
     Entry(reaching_workload, ("CREATE",)),
+    Entry(
+        ending_volume,
+        ("CREATE",),
+        (
+            ("", "persistentvolumes"),
+            ("snapshot.storage.k8s.io", "volumesnapshotcontents"),
+            ("groupsnapshot.storage.k8s.io", "volumegroupsnapshotcontents"),
+        ),
+    ),
     Entry(unknown_creation, ("CREATE",), everywhere=True),
     Entry(other_binding, ("CREATE",), (("", "bindings"),)),
 )

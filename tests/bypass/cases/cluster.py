@@ -115,7 +115,25 @@ TAINT = {
 }
 
 
+def ending_volume(arm: Arm) -> tuple[str, ...]:
+    arm.endings.append(lambda: arm.admin.request("DELETE", arm.fill(PV)))
+    return ()
+
+
+DELETING_VOLUME = {
+    **VOLUME,
+    "metadata": {"name": "{name}"},
+    "spec": {**VOLUME["spec"], "persistentVolumeReclaimPolicy": "Delete"},
+}
+
 CASES = (
+    Case(
+        "T10 DO11 U7",
+        "creates a volume that deletes somebody's storage with its claim",
+        typed("kubectl create -f -", given=DELETING_VOLUME),
+        ending_volume,
+        worked=exists("PersistentVolume"),
+    ),
     Case("T9 DO2", "deletes a namespace", typed("kubectl delete namespace {name} --wait=false"), namespace()),
     Case(
         "T9 DO2",

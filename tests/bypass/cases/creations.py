@@ -35,6 +35,19 @@ def privileged() -> dict[str, Any]:
 
 HOST_PATH = [{"name": "root", "hostPath": {"path": "/"}}]
 ANOTHERS = [{"name": "data", "persistentVolumeClaim": {"claimName": "{name}"}}]
+TAKEN = {**CLAIM, "metadata": {"name": "data-{name}-0"}}
+TAKING_SET = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {"name": "{name}"},
+    "spec": {
+        "serviceName": "none",
+        "selector": {"matchLabels": {"app": "{name}"}},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"},
+        "template": TEMPLATE,
+        "volumeClaimTemplates": [{**CLAIM, "metadata": {"name": "data"}}],
+    },
+}
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -90,6 +103,12 @@ CASES = (
     creating("T20 DO15", "creates a privileged Pod", privileged()),
     creating("T20 DO15", "creates a Pod in the node's network", a_pod(hostNetwork=True)),
     creating("DO15", "creates a Pod on somebody's claim", a_pod(volumes=ANOTHERS), there(CLAIM)),
+    Case(
+        "T10 DO15 U8",
+        "creates a StatefulSet that takes somebody's claim for its own",
+        typed("kubectl -n {ns} create -f -", given=TAKING_SET),
+        there(TAKEN),
+    ),
     creating("T20 DO15", "creates a workload with the node's files", DEPLOYMENT),
     creating("T20 DO15", "creates a CronJob that sees the node's processes", CRON_JOB),
 )

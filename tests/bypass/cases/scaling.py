@@ -10,6 +10,7 @@ from tests.bypass.cases.content import DEPLOYMENT, two_revisions
 from tests.bypass.cases.creations import creating
 from tests.bypass.model import Arm, Case
 from tests.bypass.things import POD, TEMPLATE, also, deployment, leaving, pod, pods_of, there, workload
+from tests.harness.waiting import wait_until
 
 STATEFUL = "/apis/apps/v1/namespaces/{ns}/statefulsets/{name}"
 JOB = "/apis/batch/v1/namespaces/{ns}/jobs/{name}"
@@ -120,6 +121,30 @@ def a_set_that_is_known(arm: Arm) -> tuple[str, ...]:
     return (path,)
 
 
+def a_job_that_is_known(arm: Arm) -> tuple[str, ...]:
+    """Arrange a Job with one Pod, and remember which, and the Job's uid."""
+    labelled = {"metadata": {"labels": {"app": "{name}"}}, "spec": {**POD, "restartPolicy": "Never"}}
+    [path] = job(template=labelled)(arm)
+    wait_until("the Job has its Pod", lambda: bool(arm.live(pods_of(arm))["items"]))
+    arm.notes["first"] = arm.live(pods_of(arm))["items"][0]["metadata"]["uid"]
+    arm.notes["job"] = arm.live(path)["metadata"]["uid"]
+    return (path,)
+
+
+def adopted_pod(arm: Arm) -> dict[str, Any]:
+    """Return a Pod that the Job takes for one that runs already: it is on a node."""
+    free = {member: value for member, value in POD.items() if member != "schedulingGates"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "{name}",
+            "labels": {"app": "{name}", "batch.kubernetes.io/controller-uid": arm.notes["job"]},
+        },
+        "spec": {**free, "restartPolicy": "Never", "nodeName": "nowhere"},
+    }
+
+
 DEAR_POD = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -143,6 +168,13 @@ TAKING_JOB = {
 }
 
 CASES = (
+    Case(
+        "T10",
+        "creates a Pod that a Job keeps in place of its own",
+        typed("kubectl -n {ns} create -f -", given=adopted_pod),
+        a_job_that_is_known,
+        worked=displaced,
+    ),
     Case(
         "T10",
         "creates a Pod that a workload keeps in place of its own",

@@ -45,6 +45,17 @@ CLOSED = {
         **pod(),
         "metadata": {"name": "p", "labels": {"pod-template-hash": "5d9c"}},
     },
+    "a Pod that looks like a Job's (T10)": {
+        **pod(),
+        "metadata": {"name": "p", "labels": {"batch.kubernetes.io/controller-uid": "u"}},
+    },
+    "a Pod that looks like an older Job's (T10)": {
+        **pod(),
+        "metadata": {"name": "p", "labels": {"controller-uid": "u"}},
+    },
+    "a StatefulSet, whose claims may be there already (DO15)": thing(
+        "StatefulSet", spec={"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
+    ),
     "a request to delete a backup (DO17)": thing("DeleteBackupRequest"),
     "a Pod with files of its node (T20)": pod(volumes=[{"hostPath": {"path": "/"}}]),
     "a privileged Pod (T20)": pod(containers=[container(privileged=True)]),
@@ -69,7 +80,7 @@ FREE = {
     "a Pod with volumes of its own": pod(volumes=[{"emptyDir": {}}, {"configMap": {"name": "c"}}]),
     "a container that is not privileged": pod(containers=[container(privileged=False)]),
     "a Deployment": templated("Deployment"),
-    "a StatefulSet with claims of its own": templated("StatefulSet"),
+    "a StatefulSet without claims": templated("StatefulSet"),
     "a Service": thing("Service"),
     "a ConfigMap": thing("ConfigMap"),
     "a claim": thing("PersistentVolumeClaim"),
@@ -124,3 +135,29 @@ def test_a_taint_on_devices_is_forbidden_as_it_ends_their_pods():
     assert (finding.effect, finding.closed) == (Effect.FORBIDDEN, False)
     status = found(review("CREATE", new=thing("DeviceTaintRule"), subresource="status"))
     assert status.why == "uses devicetaintrules/status, which no approval covers"
+
+
+def volume(policy: str | None) -> dict[str, Any]:
+    spec = {"capacity": {"storage": "1Gi"}, "csi": {"driver": "d.example.com", "volumeHandle": "vol-1"}}
+    return thing(
+        "PersistentVolume", spec=spec if policy is None else {**spec, "persistentVolumeReclaimPolicy": policy}
+    )
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Recycle"])
+def test_a_volume_that_ends_its_storage_is_forbidden(policy):
+    finding = found(review("CREATE", new=volume(policy)))
+    assert (finding.effect, finding.closed) == (Effect.FORBIDDEN, False)
+    assert finding.why == "would create an object that deletes storage when it is released"
+
+
+def test_so_is_a_snapshot_that_does():
+    content = thing("VolumeSnapshotContent", spec={"deletionPolicy": "Delete"})
+    assert found(review("CREATE", new=content)).effect is Effect.FORBIDDEN
+    kept = thing("VolumeSnapshotContent", spec={"deletionPolicy": "Retain"})
+    assert found(review("CREATE", new=kept)).effect is Effect.HARMLESS
+
+
+@pytest.mark.parametrize("policy", ["Retain", None])
+def test_a_volume_that_keeps_it_is_free(policy):
+    assert found(review("CREATE", new=volume(policy))).effect is Effect.HARMLESS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -272,7 +273,8 @@ def _default(grants: Sequence[Grant], *, make: Any) -> Finding:
         allows=allows,
         mend=(
             "give the workload an account of its own, then:",
-            f"kubectl {scope}edit {first.kind.lower()} {visible(first.name)}",
+            # To be copied into a shell: a binding may be called almost anything.
+            f"kubectl {scope}edit {first.kind.lower()} {shlex.quote(visible(first.name))}",
         ),
         threats=("T2",),
         subjects=tuple(visible(one) for one in accounts),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from peergate.cli.doctor.finding import Finding, Level
 from peergate.cli.doctor.fixing import Fix
 from peergate.cli.output import API_VERSION, Output
-from peergate.cli.text import wrap
+from peergate.cli.text import visible, wrap
 
 __all__ = ["Progress", "document_of", "manifests_of", "summary_of", "table_of"]
 
@@ -75,7 +75,9 @@ def manifests_of(fixes: Iterable[Fix]) -> str:
 
     parts = []
     for fix in fixes:
-        comment = "\n".join(wrap(fix.comment, first="# ", rest="# "))
+        # Names of RBAC are almost free text: one with a line break of YAML's would end the comment.
+        said = visible(fix.comment, limit=len(fix.comment))
+        comment = "\n".join(wrap(said, first="# ", rest="# "))
         documents = [yaml.safe_dump(_plain(manifest), sort_keys=False) for manifest in fix.manifests]
         parts.append(f"{comment}\n" + "---\n".join(documents))
     return "---\n".join(parts)

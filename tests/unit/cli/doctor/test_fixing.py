@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.doctor import account, binding, cluster_binding, cluster_role
@@ -11,6 +12,7 @@ from peergate.cli.agent_rights import rules_of
 from peergate.cli.doctor.agents import Known
 from peergate.cli.doctor.fixing import narrowed, rights_fixes
 from peergate.cli.doctor.rbac import Rbac, grants
+from peergate.cli.doctor.screen import manifests_of
 from peergate.gate.access import Right, Subject, account_subject
 from peergate.gate.doors import DOORS, Weight
 
@@ -170,3 +172,17 @@ def test_ordinary_work_needs_no_fix():
         cluster_bindings=[cluster_binding("b", "bots", account("ops", "bot"))],
     )
     assert rights_fixes(rbac, agents=[_known("bot")], closing=[_known("bot")]) == []
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_a_name_of_an_agents_choice_is_no_manifest_of_its_own(line_break):
+    """An agent names its roles, and a person applies what is printed."""
+    name = f'x{line_break}{{"kind":"Evil"}}{line_break}---{line_break}'
+    rbac = Rbac(
+        cluster_roles=[cluster_role(name, rules=[_rule("", ["secrets", "pods"], ["get"])])],
+        cluster_bindings=[cluster_binding("b", name, account("ops", "bot"))],
+    )
+    printed = manifests_of(rights_fixes(rbac, agents=[_known("bot")], closing=[_known("bot")]))
+    found = [document for document in yaml.safe_load_all(printed) if document is not None]
+    assert {document["kind"] for document in found} <= {"ClusterRole", "ClusterRoleBinding"}
+    assert found[0]["metadata"]["name"] == name
