@@ -24,7 +24,7 @@ from peergate.model.review import Gate
 from peergate.settings import Settings
 from peergate.shipped.webhookconfig import render
 
-__all__ = ["Installation", "PeergateProcess"]
+__all__ = ["Installation", "PeergateProcess", "wait_gated"]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MANIFESTS = _REPOSITORY / "manifests"
@@ -215,18 +215,8 @@ class Installation:
         return self.replicas[0]
 
     def wait_gated(self, client: Client, *, namespace: str) -> None:
-        """Return once the gate judges this user's changes in a protected namespace.
-
-        A tag takes effect when the operator has listed the account and the API server has seen the list. The
-        probe is a dry run, which leaves nothing behind.
-        """
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-
-        def judged() -> bool:
-            reply = client.request("DELETE", path, query={"dryRun": "All"})
-            return reply.code == _DENIED and "gate.peergate.dev" in str(reply.body)
-
-        wait_until(f"{client.kubeconfig.name} is judged in {namespace}", judged)
+        """Return once the gate judges this user's changes in a protected namespace."""
+        wait_gated(client, namespace=namespace)
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         admin = self.cluster.admin
@@ -268,6 +258,21 @@ class Installation:
         path = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{name}"
         entries = self.cluster.admin.request("GET", path).body.get("webhooks", [])
         return bool(entries) and all(entry["clientConfig"].get("caBundle") for entry in entries)
+
+
+def wait_gated(client: Client, *, namespace: str) -> None:
+    """Return once the gate judges this user's changes in a protected namespace.
+
+    A tag takes effect when the operator has listed the account and the API server has seen the list. The
+    probe is a dry run, which leaves nothing behind.
+    """
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+
+    def judged() -> bool:
+        reply = client.request("DELETE", path, query={"dryRun": "All"})
+        return reply.code == _DENIED and "gate.peergate.dev" in str(reply.body)
+
+    wait_until(f"{client.kubeconfig.name} is judged in {namespace}", judged)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from tests.harness.clients import Client
-from tests.harness.peergate import Installation
+from tests.harness.cluster import Cluster
 from tests.harness.principals import create_account
 
 __all__ = ["APPROVERS", "Approver", "Scenario", "set_up", "write_ssh_key"]
 
 _IMAGE = "example.invalid/none:1"  # never pulled: there are no nodes
+
+
+class Installed(Protocol):
+    """Peergate in a cluster, as processes or as a release."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Return the cluster."""
+
+    def wait_gated(self, client: Client, *, namespace: str) -> None:
+        """Return once the gate judges this user's changes in a protected namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +78,11 @@ class Scenario:
     """``bystander`` in namespace ``workers``: the same rights, no tag."""
 
 
-def set_up(installation: Installation, *, folder: Path) -> Scenario:
-    """Fill the cluster; write keys and kubeconfigs into the folder; return when the agent is judged."""
+def set_up(installation: Installed, *, folder: Path, image: str = _IMAGE) -> Scenario:
+    """Fill the cluster; write keys and kubeconfigs into the folder; return when the agent is judged.
+
+    ``image`` is what the workloads run where there are nodes.
+    """
     cluster = installation.cluster
     agent = create_account(
         cluster, "agents", "demo-agent", owner="team-platform", kubeconfig=folder / "agent.kubeconfig"
@@ -85,7 +99,7 @@ def set_up(installation: Installation, *, folder: Path) -> Scenario:
             path = folder / f"{one.name}.kubeconfig"
             cluster.kubeconfig_for_user(one.username, groups=("approvers",), path=path)
     cluster.admin.apply(_namespace("shop", protected=True), _namespace("sandbox", protected=False))
-    cluster.admin.apply(*_shop(), _config_map("sandbox", "scratch", {"colour": "blue"}))
+    cluster.admin.apply(*_shop(image), _config_map("sandbox", "scratch", {"colour": "blue"}))
     installation.wait_gated(agent, namespace="shop")
     return Scenario(agent=agent, bystander=bystander)
 
@@ -201,7 +215,7 @@ def _config_map(namespace: str, name: str, data: dict[str, str]) -> dict[str, An
     }
 
 
-def _shop() -> tuple[dict[str, Any], ...]:
+def _shop(image: str) -> tuple[dict[str, Any], ...]:
     return (
         _config_map("shop", "settings", {"currency": "EUR", "checkout": "open"}),
         {
@@ -216,12 +230,12 @@ def _shop() -> tuple[dict[str, Any], ...]:
             "metadata": {"namespace": "shop", "name": "data"},
             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
         },
-        _workload("Deployment", "web", replicas=3),
-        _workload("StatefulSet", "db", replicas=1, serviceName="db"),
+        _workload("Deployment", "web", image=image, replicas=3),
+        _workload("StatefulSet", "db", image=image, replicas=1, serviceName="db"),
     )
 
 
-def _workload(kind: str, name: str, *, replicas: int, **spec: str) -> dict[str, Any]:
+def _workload(kind: str, name: str, *, image: str, replicas: int, **spec: str) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
@@ -231,7 +245,7 @@ def _workload(kind: str, name: str, *, replicas: int, **spec: str) -> dict[str, 
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": name, "image": _IMAGE}]},
+                "spec": {"containers": [{"name": name, "image": image}]},
             },
             **spec,
         },

@@ -59,6 +59,9 @@ async def run_operator(
             settings=build_settings(settings, server=server),
             standalone=True,
             clusterwide=True,
+            # Only peering, which is off, would use it. Left out, kopf looks up the user's name, and a uid
+            # in a container may have none.
+            identity=cast("Any", "peergate"),
             stop_flag=stop,
         )
 

@@ -1,12 +1,17 @@
-"""One node for all tests here, with the operator's image on it."""
+"""One node for all tests here, with the operator's image on it, and one release, with people who use it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from tests.harness.namespaces import fresh_namespace
 from tests.harness.node.localnode import LocalNode
 from tests.harness.node.prepare import operator_image
+from tests.harness.node.release import Release
+from tests.harness.principals import create_account
+from tests.support.changes import Crew, Desk, config_map
+from tests.support.world import World
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,46 @@ def node() -> Iterator[LocalNode]:
     with LocalNode() as running:
         running.load(operator_image())
         yield running
+
+
+@pytest.fixture(scope="session")
+def _release(node: LocalNode) -> Release:
+    """Peergate, installed by Helm: two replicas, the chart's values but for a shorter retry window."""
+    release = Release(node, values={"approvals": {"retryWindow": "2s"}})
+    release.install()
+    return release
+
+
+@pytest.fixture(scope="session")
+def _town(_release: Release) -> Iterator[World]:
+    cluster = _release.cluster
+    with fresh_namespace(cluster, protected=True) as namespace:
+        agent = create_account(cluster, "agents", "demo-agent", owner="team-platform")
+        bystander = create_account(cluster, "workers", "bystander")
+        cluster.admin.apply(config_map(namespace, "probe"))
+        _release.wait_gated(agent, namespace=namespace)
+        desk = Desk(cluster, agent, account="agents/demo-agent", owner="team-platform")
+        with Crew(desk) as crew:
+            yield World(
+                installation=_release,
+                agent=agent,
+                bystander=bystander,
+                desk=desk,
+                crew=crew,
+                namespace=namespace,
+            )
+
+
+@pytest.fixture
+def release(_release: Release) -> Iterator[Release]:
+    """The release, in order; and again afterwards, whatever the test did to it."""
+    yield _release
+    _release.start()
+    _release.wait_ready()
+
+
+@pytest.fixture
+def town(_town: World, release: Release) -> World:
+    """Who uses the release: an agent that is judged, a bystander, a desk, a crew of approvers."""
+    _town.wait_judged()
+    return _town

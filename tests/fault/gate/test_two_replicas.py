@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Self
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 import urllib3
-from tests.harness.clients import Reply
 from tests.harness.peergate import PeergateProcess
 from tests.harness.waiting import wait_until
 from tests.support.changes import BACKGROUND, DRY_DELETE, path_of, reported
-from tests.support.world import World, victim, world
+from tests.support.load import Load, callers
+from tests.support.world import World, world
 
 pytestmark = pytest.mark.cluster
 
@@ -29,67 +26,6 @@ FORGET_SECONDS = 2.0
 def pair() -> Iterator[World]:
     with world(settings={"webhook": {"drainSeconds": 3}}, replicas=2) as made:
         yield made
-
-
-class Load:
-    """Callers who repeat themselves in threads of their own until the block ends."""
-
-    def __init__(self, calls: dict[str, Callable[[], str]], *, threads: int = 2) -> None:
-        self.seen: dict[str, Counter[str]] = {name: Counter() for name in calls}
-        """What came of each call, by caller: a word that the call makes up."""
-        self._ended = threading.Event()
-        self._problems: list[Exception] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(name, call))
-            for name, call in calls.items()
-            for _ in range(threads)
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-        assert self._problems == []
-
-    def _run(self, name: str, call: Callable[[], str]) -> None:
-        try:
-            while not self._ended.is_set():
-                self.seen[name][call()] += 1
-        except Exception as error:  # noqa: BLE001 - reported where the load ends
-            self._problems.append(error)
-
-    def reaches(self, count: int) -> None:
-        """Return once every caller has been answered this many times more."""
-        wanted = {name: seen.total() + count for name, seen in self.seen.items()}
-        wait_until(
-            "the load goes on",
-            lambda: all(self.seen[name].total() >= least for name, least in wanted.items()),
-        )
-
-
-def in_a_word(reply: Reply) -> str:
-    if reply.code == 500 and "failed calling webhook" in str(reply.body):
-        return "failed"
-    return reported(reply) or str(reply.code)
-
-
-def callers(pair: World, approved: str) -> dict[str, Callable[[], str]]:
-    probe = path_of("configmaps", "probe", namespace=pair.namespace)
-
-    def bystander() -> str:
-        path = victim(pair.bystander, pair.namespace)
-        return in_a_word(pair.delete(pair.bystander, path))
-
-    return {
-        "refused": lambda: in_a_word(pair.agent.request("DELETE", probe, body=DRY_DELETE)),
-        "admitted": lambda: in_a_word(pair.agent.request("DELETE", approved, body=DRY_DELETE)),
-        "bystander": bystander,
-    }
 
 
 def test_a_rolling_restart_under_load_fails_no_call_and_answers_none_wrongly(pair):

@@ -154,14 +154,23 @@ class Isolation:
         )
         part.rename(unit)
 
+    def reaches(self, address: str, *, port: int) -> bool:
+        """Tell whether a TCP connection from the node, where the API server is, is taken."""
+        script = f"import socket; socket.create_connection(({address!r}, {port}), 2)"
+        command = [*self._prefix(), sys.executable, "-I", "-S", "-c", script]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def log(self, name: str, *, lines: int = 15) -> str:
         """Return the last lines of what a program said."""
         path = self.folder / "log" / f"{name}.log"
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def processes(self, program: str) -> tuple[int, ...]:
-        """Return the pids, as seen from here, of what runs in the node by that program name."""
+    def processes(self, program: str, *, pod: str = "") -> tuple[int, ...]:
+        """Return the pids, as seen from here, of what runs in the node by that program name.
+
+        With the uid of a Pod only what runs in it.
+        """
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -169,13 +178,17 @@ class Isolation:
             with contextlib.suppress(OSError):
                 groups = (entry / "cgroup").read_text(encoding="ascii")
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if f"/{self._name}" in groups and Path(os.fsdecode(words[0])).name == program:
+                if (
+                    f"/{self._name}" in groups
+                    and pod in groups
+                    and Path(os.fsdecode(words[0])).name == program
+                ):
                     found.append(int(entry.name))
         return tuple(found)
 
-    def kill(self, program: str) -> None:
-        """End every process of that program name in the node at once (SIGKILL)."""
-        for pid in self.processes(program):
+    def kill(self, program: str, *, pod: str = "") -> None:
+        """End every process of that program name in the node, or in one of its Pods, at once (SIGKILL)."""
+        for pid in self.processes(program, pod=pod):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
