@@ -17,12 +17,12 @@ import pytest
 from tests.demo.__main__ import Story
 from tests.demo.stage import Stage
 from tests.harness.node.pause import PAUSE
-from tests.harness.node.release import NAMESPACE
+from tests.harness.node.release import NAMESPACE, HelmError
 from tests.harness.scenario import set_up
 from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE
 from tests.support.load import Load, callers
-from tests.support.world import CONFIGURATION
+from tests.support.world import CONFIGURATION, conditions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -91,6 +91,25 @@ def test_a_rolling_restart_fails_no_call_and_answers_none_wrongly(town, release)
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in release.pods())
 
 
+def test_an_upgrade_fails_no_call_and_keeps_who_is_judged(town, release):
+    before = conditions(town.configuration())
+    with under_load(town):
+        release.upgrade(values={"log": {"level": "debug"}})
+        assert conditions(town.configuration()) == before
+        release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+        assert conditions(town.configuration()) == before
+    release.wait_ready()
+
+
+def test_an_upgrade_to_an_image_that_is_nowhere_leaves_the_old_one_at_work(town, release):
+    with under_load(town):
+        with pytest.raises(HelmError):
+            release.upgrade("--timeout=15s", values={"image": {"tag": "none"}})
+        assert sum(pod["status"]["containerStatuses"][0]["ready"] for pod in release.pods()) == 2
+        release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+    release.wait_ready()
+
+
 def test_a_replica_that_is_killed_comes_back_and_nothing_gets_past(town, release):
     with under_load(town, torn=True):
         for pod in release.pods():
@@ -115,6 +134,17 @@ def test_a_deleted_certificate_is_made_anew_and_no_call_fails(town, release):
         release.cluster.admin.kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/peergate").must()
         release.wait_ready()
     assert town.desk.get(SECRET)["metadata"]["uid"] != before["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("program", ["kubelet", "kube-proxy", "containerd"])
+def test_a_killed_program_of_the_node_fails_no_call(town, release, program):
+    machine = release.node.machine
+    before = set(machine.processes(program))
+    assert before
+    with under_load(town):
+        machine.kill(program)
+        wait_until("it runs again", lambda: set(machine.processes(program)) - before)
+    release.node.wait_ready()
 
 
 def test_after_a_power_cut_the_gate_is_closed_until_it_judges_again(town, release):
