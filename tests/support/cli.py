@@ -78,6 +78,10 @@ def run(
     return Done(status=done.returncode, out=out, err=done.stderr.decode())
 
 
+_PATIENCE_SECONDS = 3.0
+"""Before a key is pressed again that seems to do nothing."""
+
+
 class Terminal:
     """A call at a terminal (stdin and stderr), with stdout in a file as with ``> approval.json``.
 
@@ -131,9 +135,19 @@ class Terminal:
         """Type a line."""
         os.write(self._master, f"{text}\n".encode())
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, *, within: float = 30.0) -> None:
+        """Press Ctrl-C until it is heeded, as people do.
+
+        One that comes between the prompt and the read that follows it is noticed by Python only when that
+        read ends: no program can tell, and nobody types so fast.
+        """
+        deadline = time.monotonic() + within
+        again = float("-inf")
+        while self._process.poll() is None and (now := time.monotonic()) < deadline:
+            if now > again:
+                self._process.send_signal(signal.SIGINT)
+                again = now + _PATIENCE_SECONDS
+            self._more(0.1)
 
     def end(self, *, within: float = 30.0) -> Done:
         """Wait for the end and return what it gave; ``err`` is the whole screen."""
