@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kubernetes import client as kube
+from tests.harness.binaries import find_helm
 from tests.harness.waiting import wait_until
 from tests.support.changes import BACKGROUND, DRY_DELETE, SLOT, config_map, guarded, path_of, reported, sign
 from tests.support.requests_of import rejection, request_path, spec_of, wait_filed
@@ -121,6 +123,32 @@ def test_unmodified_clients_wait_and_go_through_when_a_peer_signs_in_time(desk, 
         assert not desk.there(path_of("pods", "drained", namespace=namespace))
         for name in ("replaced", "patched", "applied", "merged", "py-replaced"):
             assert desk.get(path[name])["data"] == {"colour": "red"}, name
+
+
+def test_helm_takes_a_release_away_when_a_peer_signs_in_time(desk, alice, agent, admin, tmp_path):
+    """What it deletes, and the record of its release, which it changes first and deletes last."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text(json.dumps({"apiVersion": "v2", "name": "one", "version": "1.0.0"}))
+    with guarded(desk, HELD) as (namespace, _):
+        (tmp_path / "templates" / "cm.yaml").write_text(json.dumps(config_map(namespace, "kept")))
+
+        def helm(user, *words):
+            return subprocess.run(
+                [str(find_helm()), *words, "--namespace", namespace],
+                env=user.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=150,
+            )
+
+        installed = helm(admin, "install", "one", str(tmp_path))
+        assert installed.returncode == 0, installed.stderr
+        with quick_peer(desk, alice, namespace):
+            done = helm(agent, "uninstall", "one")
+        assert (done.returncode, done.stdout) == (0, 'release "one" uninstalled\n'), done.stderr
+        assert not desk.there(path_of("configmaps", "kept", namespace=namespace))
+        assert not desk.there(path_of("secrets", "sh.helm.release.v1.one.v1", namespace=namespace))
 
 
 def test_the_hold_ends_in_the_full_refusal_with_the_same_text(desk, agent, admin):
