@@ -151,7 +151,11 @@ EXACT = ["not-operator", "not-noise", "wide", "agents"]
 
 
 @pytest.mark.parametrize(
-    "way", ["--server-side=true", "--server-side=false"], ids=["as Helm 4 applies", "as Helm 3 merges"]
+    "way",
+    [
+        pytest.param("--server-side=true", id="as Helm 4 applies"),
+        pytest.param("--server-side=false", id="as Helm 3 merges", marks=pytest.mark.slow),
+    ],
 )
 def test_a_release_is_installed_upgraded_rolled_back_and_taken_away(release, chart, own, way):
     notes = release("install", "peergate", chart, way)

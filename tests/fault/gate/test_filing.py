@@ -95,6 +95,7 @@ def test_a_forged_review_files_nothing(forgery, pair):
     assert after <= names
 
 
+@pytest.mark.slow
 def test_an_undecided_request_expires_is_told_and_is_cleared_away(pair):
     path = pair.victim()
     change = pair.desk.deletion(path)

@@ -32,12 +32,13 @@ COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, list[str], list[
         {"state": "Pending", "progress": "0/1", "missing": "human"},
         [
             *("NAME", "OPERATION", "KIND", "TARGET", "REQUESTER", "STATE", "APPROVALS", "EXPIRES", "AGE"),
-            *("EFFECT", "SUBRESOURCE", "OWNER", "MISSING"),
+            *("EFFECT", "SUBRESOURCE", "OWNER", "MISSING", "GROUP", "RULES", "SIGNED-BY"),
         ],
         [
             *("cr-bcdfghjkmnpqrstvwxzb", "DELETE", "deployments", "payments-api"),
             *("system:serviceaccount:agents:coder", "Pending", "0/1", "2026-11-24T12:00:00Z", "*"),
-            *("Delete", "team-platform", "human"),  # the empty subresource shows as nothing
+            # The empty subresource shows as nothing, and so do signatures that are not there.
+            *("Delete", "team-platform", "human", "apps", '["built-in"]'),
         ],
     ),
     "approvaluses": (

@@ -169,7 +169,7 @@ def test_a_cluster_scoped_target_is_filed_in_the_operators_namespace(desk, agent
         reply = agent.request("DELETE", path, body=BACKGROUND)
         assert named(reply) == f"peergate-system/{id_of(change)}"
         document = wait_filed(desk, change)
-        assert spec_of(document).summary.startswith(f"delete Namespace {name}: created ")
+        assert spec_of(document).summary.startswith(f"delete Namespace {name} (with all it holds): created ")
         reason = {"metadata": {"annotations": {"peergate.dev/reason": "the tests are done"}}}
         assert agent.request("PATCH", request_path(change), body=reason, content_type=MERGE).code == 200
 

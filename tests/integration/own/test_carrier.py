@@ -21,6 +21,7 @@ from tests.support.changes import (
     slots,
 )
 from tests.support.filed import filed
+from tests.support.requests_of import wait_filed
 from tests.support.world import MERGE, victim
 
 from peergate.model.wire import format_instant
@@ -63,7 +64,8 @@ def test_an_approval_on_the_request_admits_the_update_once(desk, alice, agent, a
     path = victim(admin, namespace)
     body = {"data": {"colour": "red"}}
     change = desk.update(path, desk.dry_run("PATCH", path, body, content_type=MERGE))
-    request = filed(desk, change)
+    assert agent.request("PATCH", path, body=body, content_type=MERGE).code == 403
+    request = wait_filed(desk, change)
     approval = sign(change, by=alice)
     annotate(agent, request, {SLOT + "alice": approval})
 
