@@ -131,8 +131,10 @@ class Ground:
             }
             | {"labels": item["metadata"].get("labels"), "uid": item["metadata"]["uid"]}
             for item in items
-            # The replicas of this test run renew their own Lease all the time, and write Events about it.
+            # The replicas of this test run renew their own Lease all the time.
             if not item["metadata"]["name"].startswith("peergate-leader")
+            # Peergate and the cluster's controllers report what happens; the attacks report as this one.
+            and item.get("reportingController", REPORTER) == REPORTER
         }
 
 
