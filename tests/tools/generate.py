@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from tests.tools.bundle import BUNDLE, bundle_file
 from tests.tools.chart import chart_files
 from tests.tools.lifecycle import life_cycle
 from tests.tools.supply import supply_files
@@ -42,7 +43,7 @@ class _Dumper(yaml.SafeDumper):
 
 def generated_files() -> Mapping[str, str]:
     """Return the text of every generated file by its path in the repository."""
-    settings = Settings()
+    settings, chart = Settings(), chart_files(ROOT)
     return {
         **{
             f"manifests/crds/{plural}.yaml": _yaml(definition)
@@ -53,7 +54,8 @@ def generated_files() -> Mapping[str, str]:
         "docs/codes.md": _codes(),
         "docs/life-cycle.md": life_cycle(),
         "docs/configuration.md": _configuration(settings),
-        **chart_files(ROOT),
+        **chart,
+        BUNDLE: bundle_file(ROOT, chart),
         **supply_files(ROOT),
     }
 

@@ -14,6 +14,7 @@ __all__ = ["only_exempt_differs"]
 
 _Tokens: TypeAlias = tuple[str, ...]
 _LABELS: Final = ("metadata", "labels")
+_MAPS: Final = frozenset({"labels", "annotations"})
 
 
 def only_exempt_differs(
@@ -65,4 +66,8 @@ def _without(value: Any, tokens: _Tokens) -> Any:
         return value
     if not rest:
         return {name: member for name, member in value.items() if name != head}
-    return {**value, head: _without(value[head], tuple(rest))}
+    inner = _without(value[head], tuple(rest))
+    if head == "metadata" and len(rest) == 2 and rest[0] in _MAPS and isinstance(inner, dict):  # noqa: PLR2004 - map and key
+        # Of a template too: that of `kubectl rollout restart` is often the first annotation.
+        inner = {name: member for name, member in inner.items() if name != rest[0] or member != {}}
+    return {**value, head: inner}

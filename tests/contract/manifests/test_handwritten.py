@@ -20,15 +20,19 @@ _MANIFESTS = ROOT / "manifests"
 _RBAC = _MANIFESTS / "rbac.yaml"
 
 
-def test_the_example_policy_is_read_as_it_is() -> None:
-    [document] = _documents(_MANIFESTS / "policy.example.yaml")
+@pytest.mark.parametrize("file", sorted(_MANIFESTS.glob("policy*.example.yaml")), ids=lambda file: file.name)
+def test_the_example_policies_are_read_as_they_are(file: Path) -> None:
+    [document] = _documents(file)
     compiled = compile_policy(document)
     assert compiled.problem == ""
-    assert len(compiled.rules) == 2
+    assert len(compiled.rules) == len(document["spec"]["rules"])
 
 
-def test_the_example_approver_has_a_usable_key() -> None:
-    [document] = _documents(_MANIFESTS / "approver.example.yaml")
+@pytest.mark.parametrize(
+    "file", sorted(_MANIFESTS.glob("approver*.example.yaml")), ids=lambda file: file.name
+)
+def test_the_example_approvers_have_usable_keys_and_nothing_else(file: Path) -> None:
+    [document] = [one for one in _documents(file) if one["kind"] == "Approver"]
     keyring = build_keyring({document["metadata"]["name"]: ApproverSpec.model_validate(document["spec"])})
     assert not any(keyring.problems.values())
 

@@ -338,6 +338,38 @@ CASES: dict[str, Case] = {
         {"operation": "UPDATE", "old": thing("ConfigMap", annotations={"a": "b"}), "new": thing("ConfigMap")},
         rules=({"exempt": ["/metadata/annotations/a"]},),
     ),
+    "an exempt annotation of a template is free where it is the first one, as of a restart": Case(
+        "exempt",
+        {
+            "operation": "UPDATE",
+            "old": thing("Deployment", spec={"template": {"metadata": {"labels": {"a": "b"}}}}),
+            "new": thing(
+                "Deployment",
+                spec={"template": {"metadata": {"labels": {"a": "b"}, "annotations": {"at": "noon"}}}},
+            ),
+        },
+        rules=({"exempt": ["/spec/template/metadata/annotations/at"]},),
+    ),
+    "another annotation of a template along with it is not": Case(
+        "ApprovalMissing",
+        {
+            "operation": "UPDATE",
+            "old": thing("Deployment", spec={"template": {"metadata": {}}}),
+            "new": thing(
+                "Deployment", spec={"template": {"metadata": {"annotations": {"at": "noon", "by": "me"}}}}
+            ),
+        },
+        rules=({"exempt": ["/spec/template/metadata/annotations/at"]},),
+    ),
+    "a member of a template that is no object has no exempt annotation": Case(
+        "ApprovalMissing",
+        {
+            "operation": "UPDATE",
+            "old": thing("Widget", spec={"template": {"metadata": "none"}}),
+            "new": thing("Widget", spec={"template": {"metadata": "some"}}),
+        },
+        rules=({"exempt": ["/spec/template/metadata/annotations/at"]},),
+    ),
     "a label that some policy selects on is never exempt": Case(
         "ApprovalMissing",
         {**UPDATE, "new": changed(WEB, "metadata", "labels", "app", to="x")},
