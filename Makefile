@@ -37,6 +37,10 @@ e2e: $(READY) ## install and run it on a real node: kubelet, containerd, Helm (n
 	@$(PYTHON) -m tests.harness.node.prepare
 	@$(PYTHON) -m pytest -m e2e tests/e2e $(ARGS)
 
+.PHONY: e2e-missing
+e2e-missing: $(READY)
+	@$(PYTHON) -m tests.harness.node.prepare --missing
+
 .PHONY: lint
 lint: $(READY) ## check format, rules, types and the direction of imports
 	@.venv/bin/ruff format --check --quiet . || { echo "error: not formatted; .venv/bin/ruff format . mends it" >&2; exit 1; }

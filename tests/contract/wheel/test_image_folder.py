@@ -91,7 +91,8 @@ def test_both_bases_are_pinned_by_digest_and_can_be_replaced():
     bases = dict(re.findall(r"^ARG (\w+_BASE)=(\S+)$", text, re.MULTILINE))
     assert {*bases} == {"BUILD_BASE", "RUN_BASE"}
     assert all(re.search(r"@sha256:[0-9a-f]{64}$", base) for base in bases.values())
-    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BUILD_BASE}", "${RUN_BASE}"]
+    stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert stages == ["${BUILD_BASE}", "tools", "tools", "${RUN_BASE}"]
     assert re.findall(r"^(?:USER|ENTRYPOINT) (.+)$", text, re.MULTILINE) == ["65532:65532", '["peergate"]']
     for line in re.findall(r"pip install ([^\\&]+)", text):
         assert "--no-deps" in line

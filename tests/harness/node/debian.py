@@ -19,7 +19,7 @@ from tests.harness.cache import cache_folder, locked, scratch
 from tests.harness.progress import Work
 from tests.harness.versions import system
 
-__all__ = ["PackagesError", "unpacked"]
+__all__ = ["PackagesError", "unpacked", "what_is_missing"]
 
 _MERGED = ("bin", "lib", "lib64", "sbin")
 _DOWNLOAD_SECONDS = 600.0
@@ -46,15 +46,23 @@ def unpacked(name: str, packages: Sequence[str]) -> Path:
     return folder
 
 
-def _release() -> str:
-    codename = (
-        platform.freedesktop_os_release().get("VERSION_CODENAME", "") if sys.platform == "linux" else ""
-    )
+def what_is_missing() -> str:
+    """Return in one line what keeps packages from being had here; empty if nothing is known to."""
     missing = [tool for tool in ("apt-get", "dpkg-deb", "tar") if shutil.which(tool) is None]
-    if not codename or missing:
+    if not _codename() or missing:
         lacks = f"; missing: {', '.join(missing)}" if missing else ""
-        raise PackagesError(f"needs Debian or one of its kin{lacks}")
-    return codename
+        return f"needs Debian or one of its kin{lacks}"
+    return ""
+
+
+def _codename() -> str:
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "") if sys.platform == "linux" else ""
+
+
+def _release() -> str:
+    if problem := what_is_missing():
+        raise PackagesError(problem)
+    return _codename()
 
 
 def _fetch(packages: Sequence[str], *, into: Path, title: str) -> None:

@@ -2,7 +2,8 @@
 
 Debian's buildah does it (chroot isolation), on two base images made of Debian packages: one with pip to build
 in, one with Python and nothing else to run on, so that whatever needs a shell fails. The result waits in the
-cache until a file that goes into it changes.
+cache until a file that goes into it changes. Its layers wait there too: after a change of the operator's code
+no dependency is installed anew.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ _BUILDAH = (
 _BASES = {"BUILD_BASE": "localhost/peergate-build-base:1", "RUN_BASE": "localhost/peergate-run-base:1"}
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _BUILD_SECONDS = 900.0
+_KEPT_IMAGES = 3  # of branches that are worked on side by side
+_STORE_BYTES = 2 << 30  # the bases and the dependencies are a quarter of it; each build adds a few MiB
 # buildah starts itself again in the chroot, with an environment of its own: libraries that the machine lacks
 # must lie where the loader looks. An overlay in a mount namespace of its own puts them there.
 _WITH_LIBRARIES = 'mount -t overlay overlay -o "lowerdir=$1:$2" "$2" && shift 2 && exec "$@"'
@@ -62,9 +65,8 @@ def build_image(name: str) -> Path:
         PackagesError: Debian's packages can't be had.
     """
     cache = cache_folder()
-    digest = _digest(name)
     folder = cache / "operator-image"
-    path = folder / f"{digest}.tar"
+    path = folder / f"{_digest(name)}.tar"
     if not path.exists():
         parts = (
             unpacked("buildah", _BUILDAH),
@@ -73,10 +75,32 @@ def build_image(name: str) -> Path:
         )
         with locked(cache):
             if not path.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # earlier ones; nobody needs two
-                folder.mkdir(parents=True)
-                _build(name, parts=parts, path=path)
+                folder.mkdir(parents=True, exist_ok=True)
+                _build_by_layers(name, parts=parts, path=path, store=_store(cache, parts=parts))
+                _forget(folder)
     return path
+
+
+def _store(cache: Path, *, parts: tuple[Path, ...]) -> Path:
+    """Return the folder of the layers that are known for these bases; begun anew where it grew too large."""
+    digest = hashlib.sha256("\n".join(part.parent.name for part in parts).encode()).hexdigest()[:12]
+    store = cache / f"image-layers-{digest}"
+    for other in cache.glob("image-layers-*"):
+        if other != store or _size(other) > _STORE_BYTES:
+            shutil.rmtree(other)
+    return store
+
+
+def _size(folder: Path) -> int:
+    paths = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in paths)
+
+
+def _forget(folder: Path) -> None:
+    """Remove all images but the newest."""
+    images = sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for image in images[_KEPT_IMAGES:]:
+        image.unlink()
 
 
 def _digest(name: str) -> str:
@@ -99,30 +123,49 @@ def _inputs() -> Iterator[Path]:
                 yield below
 
 
-def _build(name: str, *, parts: tuple[Path, Path, Path], path: Path) -> None:
+def _build_by_layers(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path) -> None:
+    """Build it on what the store has; on an empty one where that fails: a killed build leaves halves."""
+    fresh = not store.exists()
+    try:
+        _build(name, parts=parts, path=path, store=store)
+    except ImageError:
+        shutil.rmtree(store)
+        if fresh:
+            raise
+        _build(name, parts=parts, path=path, store=store)
+
+
+def _build(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path) -> None:
     buildah, build_base, run_base = parts
+    store.mkdir(exist_ok=True)
     with (
         KeptFolder(Path(tempfile.mkdtemp(prefix="peergate-image-"))) as kept,
-        Work(f"build the image {name}", total=5, unit="steps") as work,
+        Work(f"build the image {name}", total=4, unit="steps") as work,
     ):
-        run = _Buildah(buildah, kept=kept)
+        run = _Buildah(buildah, kept=kept, store=store)
         shell = build_base / "usr" / "bin" / "sh"
         if not shell.is_symlink():
             shell.symlink_to("dash")  # the package makes the link when it is installed
         for argument, base in zip(_BASES, (build_base, run_base), strict=True):
-            file = write_image(kept.path / f"{argument}.tar", name=_BASES[argument], folder=base)
-            run("pull", f"docker-archive:{file}")
-            file.unlink()
+            known = store / argument
+            if not known.exists():
+                file = write_image(kept.path / f"{argument}.tar", name=_BASES[argument], folder=base)
+                run("pull", f"docker-archive:{file}")
+                file.unlink()
+                known.touch()
             work.advance()
         arguments = [f"--build-arg={argument}={base}" for argument, base in _BASES.items()]
         run(
-            *("build", "--pull-never", "--layers=false", "--timestamp=0", *arguments, *_mounts(kept.path)),
+            *("build", "--pull-never", "--layers", "--timestamp=0", *arguments, *_mounts(kept.path)),
             *("-f", str(_REPOSITORY / "operator" / "Dockerfile"), "-t", name, str(_REPOSITORY)),
         )
         work.advance()
-        part = path.with_name(f".{secrets.token_hex(4)}.tar")
-        run("push", name, f"docker-archive:{part}:{name}")
-        part.rename(path)
+        part = path.with_name(f".{secrets.token_hex(4)}")
+        try:
+            run("push", name, f"docker-archive:{part}:{name}")
+            part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
         work.advance()
 
 
@@ -147,16 +190,16 @@ def _mounts(folder: Path) -> list[str]:
 
 
 class _Buildah:
-    """Runs buildah with storage and configuration of its own."""
+    """Runs buildah with configuration of its own; images and layers are in the store."""
 
-    def __init__(self, root: Path, *, kept: KeptFolder) -> None:
+    def __init__(self, root: Path, *, kept: KeptFolder, store: Path) -> None:
         self._kept = kept
         folder = kept.path
         for name in ("run", "tmp"):
             (folder / name).mkdir()
         files = {
             "storage.conf": f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\n'
-            f'graphroot = "{folder}/storage"\n',
+            f'graphroot = "{store}/storage"\n',
             "registries.conf": "unqualified-search-registries = []\n",
             "containers.conf": "",
             "policy.json": json.dumps({"default": [{"type": "insecureAcceptAnything"}]}),

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.harness.components import SERVICES, Place
+from tests.harness.node import debian
 from tests.harness.node.enter import hierarchies
 from tests.harness.process import Child, KeptFolder
 from tests.harness.waiting import wait_until
@@ -64,9 +65,32 @@ def what_is_missing() -> str:
         return "a local node needs root (namespaces, cgroups, mounts): sudo make e2e"
     if missing := sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None}):
         return f"a local node needs Debian's {', '.join(missing)}"
+    if problem := debian.what_is_missing():
+        return f"a local node {problem}"
+    may = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+            "--fork",
+            "--cgroup",
+            "mount",
+            "-t",
+            "tmpfs",
+            "tmpfs",
+            "/mnt",
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if may.returncode != 0:
+        return "a local node needs the right to make namespaces and mounts, which this root lacks"
     mounted = hierarchies(Path("/proc/self/mountinfo").read_text(encoding="ascii"))
     if not any(each.type == "cgroup" for each in mounted):
         return "a local node needs cgroups of version 1 (as a hybrid machine has); this machine has version 2"
+    if not all(os.access(each.path, os.W_OK) for each in mounted):
+        return "a local node needs cgroups that can be written; /sys/fs/cgroup is read-only here"
     return ""
 
 

@@ -1,12 +1,14 @@
 """Get what ``make e2e`` needs before a test's time counts: programs, packages, images. Or say what lacks.
 
-``python -m tests.harness.node.prepare``; exit code 1 with one line where a local node can't run.
+``python -m tests.harness.node.prepare``; exit code 1 with one line where a local node can't run. With
+``--missing`` it only says that line on standard output, or nothing; exit code 0.
 """
 
 from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness.binaries import BinariesError, find_binaries, find_helm, find_node_binaries
@@ -30,9 +32,13 @@ def operator_image() -> Path:
     return build_image(IMAGE)
 
 
-def main() -> int:
-    """Get everything."""
-    if missing := what_is_missing():
+def main(arguments: Sequence[str] = ()) -> int:
+    """Get everything, or say what is missing."""
+    missing = what_is_missing()
+    if "--missing" in arguments:
+        sys.stdout.write(f"{missing}\n" if missing else "")
+        return 0
+    if missing:
         sys.stderr.write(f"{missing}\n")
         return 1
     try:
@@ -49,4 +55,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
