@@ -21,6 +21,7 @@ __all__ = [
     "AgentSettings",
     "ApprovalSettings",
     "ChangeRequestSettings",
+    "ClientVerificationSettings",
     "LabelSettings",
     "LimitSettings",
     "LogSettings",
@@ -95,6 +96,17 @@ class LabelSettings(_Section):
     """On a Namespace, likewise: what is in it is protected."""
 
 
+class ClientVerificationSettings(_Section):
+    """Who may speak to the webhook port at all; the health port is not affected."""
+
+    enabled: bool = False
+    """Ask for a client certificate, and close the connection of who has none before a byte of it is read."""
+    ca_file: Path = Path("/client-ca/ca.crt")
+    """PEM of the CAs that sign the API server's client certificate; read at start."""
+    subjects: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Common names of which the certificate must have one; empty: any that those CAs signed."""
+
+
 class WebhookSettings(_Section):
     """The HTTPS port the API server calls."""
 
@@ -112,6 +124,7 @@ class WebhookSettings(_Section):
     """How long a replica that is told to stop still serves: until no Service sends to it any more."""
     configuration: str = "peergate"
     """Name of the ValidatingWebhookConfiguration; the operator keeps its ``agents`` condition."""
+    client_verification: ClientVerificationSettings = ClientVerificationSettings()
 
 
 class TlsSettings(_Section):

@@ -30,6 +30,7 @@ from peergate.observe.logs import DecisionLog, configure_logging
 from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
 from peergate.webhook.certfiles import CertificateFiles, read_material
+from peergate.webhook.clients import ClientCheck
 from peergate.webhook.handler import Judge, ReviewHandler, internal_deadline
 from peergate.webhook.health import Check, HealthServer
 from peergate.webhook.selftest import SelfTest
@@ -131,6 +132,10 @@ class _Operator:
         names = settings.tls.names or _service_names(settings)
         # The listener's own material: replaced before it listens, and whenever the certificate changes.
         self._context = serving_context(self_signed(names, now=_now()))
+        verification = settings.webhook.client_verification
+        self._clients = (
+            ClientCheck.of(verification, context=self._context, now=_now()) if verification.enabled else None
+        )
         is_self_signed = settings.tls.mode == "selfSigned"
         self._housekeeping = Housekeeping(
             client,
@@ -147,12 +152,14 @@ class _Operator:
             server_name=names[0],
             namespace=settings.namespace,
             ca_pem=self._ca_pem,
+            own=self._clients.own if self._clients is not None else None,
         )
         self._edge = Edge(
             self._handler(),
             settings=settings.webhook,
             tls=self._context,
             metrics=self._metrics,
+            allowed=self._clients or (lambda _: True),
             grace=timedelta(seconds=settings.webhook.drain_seconds),
         )
 

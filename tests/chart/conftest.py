@@ -62,9 +62,23 @@ def chart() -> str:
 
 @pytest.fixture(scope="session")
 def rendered(helm: Helm) -> Callable[..., list[Document]]:
-    """Return the objects of a release with these values."""
+    """Return the objects of a release with these values; hooks are no part of it."""
 
     def of(values: Mapping[str, Any] | None = None, *arguments: str) -> list[Document]:
-        return [found for found in yaml.safe_load_all(helm.template(values or {}, *arguments)) if found]
+        text = helm.template(values or {}, "--no-hooks", *arguments)
+        return [found for found in yaml.safe_load_all(text) if found]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def hooks(helm: Helm) -> Callable[..., list[Document]]:
+    """Return what the hooks of a release make."""
+
+    def of(values: Mapping[str, Any] | None = None) -> list[Document]:
+        documents = [found for found in yaml.safe_load_all(helm.template(values or {})) if found]
+        return [
+            found for found in documents if "helm.sh/hook" in (found["metadata"].get("annotations") or {})
+        ]
 
     return of

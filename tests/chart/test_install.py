@@ -61,7 +61,12 @@ MATRIX: dict[str, dict[str, Any]] = {
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": NAMESPACE}},
             "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-two'}}",
         ],
-        "webhook": {"annotations": {"note": "guard"}, "failurePolicy": "Ignore", "timeoutSeconds": 10},
+        "webhook": {
+            "annotations": {"note": "guard"},
+            "failurePolicy": "Ignore",
+            "timeoutSeconds": 10,
+            "clientVerification": {"enabled": True, "caSecret": "clients", "subjects": ["kube-apiserver"]},
+        },
     },
     "nothing optional": {
         "rbac": {"create": False, "aggregate": False},
@@ -85,10 +90,11 @@ def own() -> Iterator[Cluster]:
 
 @pytest.fixture
 def release(helm, own):
-    """Helm on that cluster; what a test leaves is taken away."""
+    """Helm on that cluster; what a test leaves is taken away. Hooks are Pods, for which there is no node."""
 
     def run(*arguments: str, values: dict[str, Any] | None = None) -> str:
-        done = helm.run(*arguments, "--kubeconfig", str(own.kubeconfig), "-n", NAMESPACE, values=values)
+        place = ("--kubeconfig", str(own.kubeconfig), "-n", NAMESPACE)
+        done = helm.run(*arguments, "--no-hooks", *place, values=values)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -104,6 +110,26 @@ def test_the_api_server_takes_it(rendered, own, values):
     own.kubectl(
         "apply", "--server-side", "--dry-run=server", "-f", "-", input=yaml.safe_dump_all(documents)
     ).must()
+
+
+def test_the_api_server_takes_what_the_hooks_make(hooks, own):
+    documents = hooks(MATRIX["everything optional"] | {"agents": {"strict": True}})
+    spaces = [document for document in documents if document["kind"] == "Namespace"]
+    own.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(spaces)).must()
+    try:
+        own.kubectl(
+            "create",
+            "--dry-run=server",
+            "-f",
+            "-",
+            input=yaml.safe_dump_all([one for one in documents if one["kind"] not in {"Namespace", "Pod"}]),
+        ).must()
+        [pod] = [document for document in documents if document["kind"] == "Pod"]
+        # Its account is not there, as the rest was a dry run; the restricted profile is what counts here.
+        pod["spec"]["serviceAccountName"] = "default"
+        own.kubectl("create", "--dry-run=server", "-f", "-", input=yaml.safe_dump_all([pod])).must()
+    finally:
+        own.kubectl("delete", "--wait=false", "-f", "-", input=yaml.safe_dump_all(spaces)).must()
 
 
 @pytest.mark.parametrize(
@@ -194,6 +220,11 @@ def test_a_release_is_installed_upgraded_rolled_back_and_taken_away(release, cha
         ({"webhook": {"failurePolicy": "Ignore"}}, "WARNING: failurePolicy Ignore"),
         ({"agents": {"strict": True}}, "WARNING: strict mode"),
         ({"podDisruptionBudget": {"enabled": False}}, "WARNING: no PodDisruptionBudget"),
+        (
+            {"webhook": {"clientVerification": {"enabled": True, "caSecret": "api-server"}}},
+            "until the API server shows a certificate of these CAs\n(api-server), agents are refused",
+        ),
+        ({"rbac": {"create": False}}, "WARNING: without rbac.create there are no hooks"),
     ],
 )
 def test_the_notes_warn(release, chart, values, warning):

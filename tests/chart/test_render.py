@@ -93,6 +93,28 @@ def test_values_reach_the_operator(rendered):
     assert settings.operator_username == "system:serviceaccount:peergate-system:peergate"
 
 
+def test_client_verification_reaches_the_operator_and_its_key_would_not(rendered):
+    asked = {"enabled": True, "caSecret": "clients", "subjects": ["kube-apiserver"]}
+    documents = rendered({"webhook": {"clientVerification": asked}})
+    found = settings_of(documents).webhook.client_verification
+    assert (found.enabled, found.subjects) == (True, ("kube-apiserver",))
+    pod = the(documents, "Deployment")["spec"]["template"]["spec"]
+    [volume] = [each for each in pod["volumes"] if each["name"] == "client-ca"]
+    assert volume["secret"] == {"secretName": "clients", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    [mount] = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "client-ca"]
+    assert f"{mount['mountPath']}/ca.crt" == str(found.ca_file)
+    assert settings_of(rendered()).webhook.client_verification == Settings().webhook.client_verification
+
+
+def test_the_configuration_comes_last_and_goes_first_with_argo_cd(rendered):
+    def wave(values: dict[str, Any]) -> str:
+        found = the(rendered(values), "ValidatingWebhookConfiguration")
+        return found["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+
+    assert wave({}) == "10"
+    assert wave({"webhook": {"annotations": {"argocd.argoproj.io/sync-wave": "3"}}}) == "3"
+
+
 def test_the_rights_are_those_of_the_manifest(rendered):
     roles = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
     wanted = [
@@ -230,6 +252,14 @@ IMPOSSIBLE = {
     ),
     "agents in the operator's namespace": ({"agents": {"namespaces": ["peergate-system"]}}, "own namespace"),
     "agents in kube-system": ({"agents": {"namespaces": ["kube-system"]}}, "are never agents"),
+    "client certificates of CAs that nobody named": (
+        {"webhook": {"clientVerification": {"enabled": True}}},
+        "name the Secret with the CAs in webhook.clientVerification.caSecret",
+    ),
+    "CAs of clients who are not asked": (
+        {"webhook": {"clientVerification": {"caSecret": "clients"}}},
+        "have no effect: set webhook.clientVerification.enabled",
+    ),
     "a value that does not exist": ({"agents": {"namespace": ["bots"]}}, "additional properties 'namespace'"),
     "a number out of range": ({"webhook": {"timeoutSeconds": 31}}, "/webhook/timeoutSeconds"),
     "a trusted name that is no account": ({"agents": {"trusted": ["alice"]}}, "/agents/trusted/0"),

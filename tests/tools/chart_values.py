@@ -142,6 +142,17 @@ class PodDisruptionBudget(_Section):
     """Let a drain take a replica that serves nobody anyway."""
 
 
+class ClientVerification(_Section):
+    """Let nobody but the API server speak to the webhook port (docs/client-verification.md)."""
+
+    enabled: bool = False
+    """Ask for a client certificate and close the connection of who has none; the API server needs one."""
+    ca_secret: str = ""
+    """Secret in the operator's namespace whose `ca.crt` has the CAs, in PEM, that sign the API server's."""
+    subjects: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
+    """Common names of which the certificate must have one; empty: any that those CAs signed."""
+
+
 class Webhook(_Section):
     """The port that the API server calls. Selectors, conditions and rules are the product, and no values."""
 
@@ -153,6 +164,7 @@ class Webhook(_Section):
     """Ignore lets agents through while no replica answers."""
     annotations: _Free
     """On the ValidatingWebhookConfiguration."""
+    client_verification: ClientVerification = ClientVerification()
 
 
 class Tls(_Section):
@@ -209,6 +221,33 @@ class Monitor(_Section):
     """How often to scrape."""
     labels: _Free
     """On the monitor, for the Prometheus that selects by them."""
+
+
+class UninstallHook(_Section):
+    """Before `helm uninstall` takes anything away, a Job removes the webhook configuration."""
+
+    enabled: bool = True
+    """Run it. Without it Helm removes the configuration along with the rest, in an order of its own."""
+
+
+class SelfTestHook(_Section):
+    """A tagged account must be refused by every entry, an untagged one not even sent."""
+
+    enabled: bool = True
+    """Let `helm install` and `helm upgrade` fail where that does not hold; `helm test` runs it anyway."""
+    timeout_seconds: int = Field(default=120, ge=10, le=3600)
+    """How long it waits for the replicas and for the tag to take effect."""
+
+
+class Hooks(_Section):
+    """What Helm runs beside the release, with accounts that go afterwards; only with `rbac.create`."""
+
+    uninstall: UninstallHook = UninstallHook()
+    self_test: SelfTestHook = SelfTestHook()
+    resources: dict[str, Any] = Field(
+        default={"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+    )
+    """Of their containers."""
 
 
 class Metrics(_Section):
@@ -314,6 +353,7 @@ class Values(_Section):
     service_account: ServiceAccount = ServiceAccount()
     rbac: Rbac = Rbac()
     crds: Crds = Crds()
+    hooks: Hooks = Hooks()
     metrics: Metrics = Metrics()
     prometheus_rule: PrometheusRule = PrometheusRule()
     grafana_dashboard: GrafanaDashboard = GrafanaDashboard()

@@ -84,6 +84,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if eq .Values.tls.mode "certManager" -}}
 {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" (include "peergate.namespace" .) (include "peergate.fullname" .)) -}}
 {{- end -}}
+{{- /* Argo CD: last in, first out. */ -}}
+{{- if not (hasKey $annotations "argocd.argoproj.io/sync-wave") -}}
+{{- $_ := set $annotations "argocd.argoproj.io/sync-wave" "10" -}}
+{{- end -}}
 {{- with $annotations -}}
 annotations:
 {{ toYaml . | indent 2 }}
@@ -104,6 +108,11 @@ webhook:
   port: {{ .Values.webhook.port }}
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   configuration: {{ include "peergate.fullname" . | quote }}
+  {{- with .Values.webhook.clientVerification }}
+  {{- if .enabled }}
+  clientVerification: {{ dict "enabled" true "caFile" "/client-ca/ca.crt" "subjects" .subjects | toJson }}
+  {{- end }}
+  {{- end }}
 tls:
   mode: {{ ternary "selfSigned" "files" (eq .Values.tls.mode "selfSigned") }}
   secret: {{ include "peergate.tlsSecret" . | quote }}
@@ -111,4 +120,100 @@ tls:
 metrics:
   port: {{ .Values.metrics.port }}
 log: {{ .Values.log | toJson }}
+{{- end }}
+
+{{- /* Of what a hook makes. Never the selector's labels: a Service must not lead to a hook's Pod. */ -}}
+{{- define "peergate.hookLabels" -}}
+app.kubernetes.io/name: {{ include "peergate.name" . }}-hook
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.global.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* (list root events weight): rights and accounts of a hook go with it, also where it failed. */ -}}
+{{- define "peergate.hookAnnotations" -}}
+helm.sh/hook: {{ index . 1 }}
+helm.sh/hook-weight: {{ index . 2 | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+{{- end }}
+
+{{- define "peergate.selfTestEvents" -}}
+{{- if .Values.hooks.selfTest.enabled }}post-install,post-upgrade,test{{ else }}test{{ end -}}
+{{- end }}
+
+{{- define "peergate.uninstallName" -}}
+{{ include "peergate.fullname" . }}-uninstall
+{{- end }}
+
+{{- define "peergate.selfTestName" -}}
+{{ include "peergate.fullname" . }}-self-test
+{{- end }}
+
+{{- define "peergate.openName" -}}
+{{ include "peergate.fullname" . }}-test-open
+{{- end }}
+
+{{- define "peergate.heldName" -}}
+{{ include "peergate.fullname" . }}-test-held
+{{- end }}
+
+{{- /* (list root account arguments mounts-settings): the spec of a hook's Pod. */ -}}
+{{- define "peergate.hookPod" -}}
+{{- $root := index . 0 -}}
+serviceAccountName: {{ index . 1 }}
+automountServiceAccountToken: true
+restartPolicy: Never
+{{- with $root.Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+priorityClassName: {{ $root.Values.priorityClassName | quote }}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+containers:
+  - name: peergate
+    image: {{ include "peergate.image" $root }}
+    imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+    args: {{ index . 2 | toJson }}
+    # The last lines stand in the Pod's status as well.
+    terminationMessagePolicy: FallbackToLogsOnError
+    {{- with $root.Values.hooks.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop: [ALL]
+    {{- if index . 3 }}
+    volumeMounts:
+      - name: settings
+        mountPath: /etc/peergate
+        readOnly: true
+    {{- end }}
+{{- if index . 3 }}
+volumes:
+  - name: settings
+    configMap:
+      name: {{ include "peergate.fullname" $root }}-settings
+{{- end }}
+{{- with $root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

@@ -64,6 +64,22 @@ class Access:
             self._client.update_params_for_auth(found, [], ["BearerToken"], path, method, None)
         return found
 
+    def with_token(self, token: str) -> Access:
+        """Return the way to the same server with this token alone: no client certificate goes along.
+
+        Errors: CommandError where the server is not verified against certificates of its own.
+        """
+        if not self.authority or self.server_name:
+            raise CommandError("can't act with a token; the kubeconfig names no CA; name one")
+        return Access(
+            server=self.server,
+            pool=_pool(authority=self.authority, certificate=b"", key=b""),
+            authority=self.authority,
+            verified=True,
+            server_name="",
+            _headers={"Authorization": f"Bearer {token}"},
+        )
+
 
 def find_access(*, kubeconfig: str | None, context: str | None) -> tuple[Access, Place]:
     """Return how flags, ``$KUBECONFIG``, ``~/.kube/config`` or the pod this runs in reach a cluster.

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "doctor": Entry("peergate.cli.doctor.command:doctor", "Find ways round the gate; read-only."),
     "completion": Entry("peergate.cli.completion:completion", "Print shell completion."),
     "version": Entry("peergate.cli.version:version", "Print the version."),
+    "hook": Entry("peergate.cli.hooks.command:hook", "What the chart's hooks run.", hidden=True),
 }
 """What the command line itself brings; ``run`` comes from the program's entry, which may see the operator."""
 

@@ -34,9 +34,13 @@ PatchType = Literal["application/merge-patch+json", "application/apply-patch+yam
 class ApiError(CommandError):
     """The API server said no, with the status code it gave."""
 
-    def __init__(self, user_message: str, *, status: int, message: str, context: str = "") -> None:
+    def __init__(
+        self, user_message: str, *, status: int, message: str, reason: str = "", context: str = ""
+    ) -> None:
         super().__init__(user_message, exit_code=1, context=context)
         self.status = status
+        self.reason = reason
+        """``status.reason``, as the server gave it; empty where it gave none."""
         self.message = message
         """The server's own words, made visible; several lines if it is a denial of the gate."""
 
@@ -115,6 +119,11 @@ class Cluster:
             "GET", path, query=asked, accept=accept, patience=seconds + _GRACE_SECONDS
         ) as response:
             yield _events(response)
+
+    def with_token(self, token: str) -> Cluster:
+        """Return the same cluster for whoever the token is of, and nobody else."""
+        place = Place(context=self.context, cluster=self.name, namespace=self.namespace)
+        return Cluster(self.access.with_token(token), out=self._out, place=place)
 
     def _call(
         self,
@@ -259,9 +268,10 @@ def _warning_text(header: str) -> str:
 
 def _refused(method: str, path: str, *, status: int, content: bytes) -> ApiError:
     try:
-        said = json.loads(content).get("message", "")
+        document = json.loads(content)
+        said, reason = document.get("message", ""), str(document.get("reason", ""))
     except (ValueError, AttributeError):
-        said = content[:200].decode("utf-8", "replace")
+        said, reason = content[:200].decode("utf-8", "replace"), ""
     message = "\n".join(visible(line) for line in str(said).splitlines()) or f"HTTP {status}"
     what = f"the cluster refused {method} {visible(path)} ({status})"
     advice = {
@@ -270,7 +280,7 @@ def _refused(method: str, path: str, *, status: int, content: bytes) -> ApiError
         404: "check the name and the namespace (-n)",
         409: "run the command again",
     }.get(status, "run it again with -v for the calls")
-    return ApiError(f"{what}; {message}; {advice}", status=status, message=message)
+    return ApiError(f"{what}; {message}; {advice}", status=status, message=message, reason=reason)
 
 
 def connect(out: Output) -> Cluster:

@@ -20,6 +20,8 @@ class Entry:
     target: str
     """``module:attribute``."""
     help: str
+    hidden: bool = False
+    """Not for people: it works, and no list names it."""
 
 
 class Command(click.Command):
@@ -44,8 +46,12 @@ class LazyGroup(click.Group):
         self.entries: dict[str, Entry] = dict(entries or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order of registration."""
-        return [*self.entries, *super().list_commands(ctx)]
+        """Return the names that people are shown, in the order of registration."""
+        return [*self._shown, *super().list_commands(ctx)]
+
+    @property
+    def _shown(self) -> dict[str, Entry]:
+        return {name: entry for name, entry in self.entries.items() if not entry.hidden}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, importing its module; ``None`` for an unknown name."""
@@ -64,14 +70,14 @@ class LazyGroup(click.Group):
             return super().shell_complete(ctx, incomplete)
         named = [
             CompletionItem(name, help=entry.help)
-            for name, entry in self.entries.items()
+            for name, entry in self._shown.items()
             if name.startswith(incomplete)
         ]
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the registered lines."""
-        rows = [(name, entry.help) for name, entry in self.entries.items()]
+        rows = [(name, entry.help) for name, entry in self._shown.items()]
         for name in super().list_commands(ctx):
             command = super().get_command(ctx, name)
             if command is not None:
@@ -85,7 +91,8 @@ class LazyGroup(click.Group):
         args: list[str],
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command to run; an unknown name is a usage error that names what exists."""
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+        names = {*self.entries, *self.list_commands(ctx)}
+        if args and args[0] not in names and not args[0].startswith("-"):
             known = ", ".join(self.list_commands(ctx))
             ctx.fail(f"no such command {args[0]!r}; the commands are {known}")
         return super().resolve_command(ctx, args)

@@ -21,6 +21,7 @@ from peergate.shipped.template import fill, literal, username_pattern
 __all__ = [
     "AGENTS_CONDITION",
     "AGENTS_FIELD_MANAGER",
+    "JUDGING",
     "MAX_EXPRESSION",
     "MAX_NAMES",
     "ClientConfig",
@@ -49,7 +50,8 @@ the longest possible names fill it, 2,000 with names of 46 characters (``<namesp
 _EXEMPT_NAMESPACE: Final = "kube-system"
 _ACCOUNT_PREFIX: Final = "system:serviceaccount:"
 _GROUP_PREFIX: Final = "system:serviceaccounts:"
-_JUDGING: Final = (Gate.NAMESPACED, Gate.CLUSTER, Gate.OWN, Gate.IDENTITY)
+JUDGING: Final = (Gate.NAMESPACED, Gate.CLUSTER, Gate.OWN, Gate.IDENTITY)
+"""The gates that judge agents; the fifth looks at the form of Peergate's own resources, for everybody."""
 
 ClientConfig: TypeAlias = Callable[[Gate], Mapping[str, Any]]
 """How the API server reaches a gate: a ``WebhookClientConfig``."""
@@ -194,7 +196,7 @@ def agents_patch(expression: str | None, *, names: Iterable[str], configuration:
     all the rest; another order would reorder the list. Entries that don't judge agents are left out.
     ``None`` takes the condition away.
     """
-    judging = frozenset(entry_name(gate) for gate in _JUDGING)
+    judging = frozenset(entry_name(gate) for gate in JUDGING)
     conditions = [{"name": AGENTS_CONDITION, "expression": expression}]
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",

@@ -53,8 +53,9 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection in, or end it where no place can be made."""
-        if not self._server.admit(self):
-            # Not asserted: uvloop's transport of TLS has the method and is no subclass.
+        if not self._server.allowed(transport) or not self._server.admit(self):
+            # Nothing of it was read, and nothing will be. The type is not asserted: uvloop's transport of TLS
+            # has the method and is no subclass.
             cast("asyncio.WriteTransport", transport).abort()
             return
         self._first_request = self._loop_of_server.call_later(_FIRST_REQUEST_SECONDS, self.force_close)
@@ -100,14 +101,19 @@ class ConnectionServer(web.Server):
         *,
         limit: int,
         failed: Callable[[bool], None],
+        allowed: Callable[[asyncio.BaseTransport], bool],
     ) -> None:
-        """Keep the bound; ``failed`` is told of every request aiohttp gave up: by a defect, or no HTTP."""
+        """Keep the bound; ``failed`` is told of every request aiohttp gave up: by a defect, or no HTTP.
+
+        ``allowed`` looks at a connection whose handshake is done; one that it refuses is ended at once.
+        """
         self._serving_loop = asyncio.get_running_loop()
         super().__init__(handler)
         self._limit = limit
         self._idle: dict[Connection, None] = {}  # in the order of their last request
         self._busy: set[Connection] = set()
         self.failed: Final = failed
+        self.allowed: Final = allowed
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""

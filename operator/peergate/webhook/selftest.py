@@ -20,6 +20,7 @@ import orjson
 from peergate.errors import ConfigError
 from peergate.model.names import SELF_TEST_GROUP
 from peergate.model.review import Gate
+from peergate.webhook.tls import Material, present
 
 __all__ = ["SelfTest", "must_deny"]
 
@@ -43,19 +44,21 @@ class SelfTest:
         server_name: str,
         namespace: str,
         ca_pem: Callable[[], bytes],
+        own: Material | None = None,
         interval: timedelta = timedelta(seconds=30),
     ) -> None:
         """Keep where to ask.
 
         ``host`` is what the listener is bound to; bound to all addresses it is asked on loopback.
         ``server_name`` is the name the certificate must be valid for, the Service's. ``ca_pem`` returns the
-        bundle as the API server has it.
+        bundle as the API server has it; ``own`` is what this client presents, where the listener asks for it.
         """
         self._port = port
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
         self._server_name = server_name
         self._namespace = namespace
         self._ca_pem = ca_pem
+        self._own = own
         self._interval = interval.total_seconds()
         self._under_way = ""
         self.problem = "not tried yet"
@@ -89,7 +92,7 @@ class SelfTest:
             return "the listener is not open"
         self._under_way = uid = str(uuid.uuid4())
         try:
-            context = _client_context(self._ca_pem())
+            context = _client_context(self._ca_pem(), own=self._own)
             status, body = await self._post(port, context, must_deny(uid, namespace=self._namespace))
         except ConfigError as error:
             return error.user_message
@@ -158,13 +161,15 @@ def must_deny(uid: str, *, namespace: str) -> bytes:
     )
 
 
-def _client_context(ca_pem: bytes) -> ssl.SSLContext:
+def _client_context(ca_pem: bytes, *, own: Material | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(cadata=ca_pem.decode("ascii"))
     except (ValueError, ssl.SSLError) as error:
         raise ConfigError("the CA bundle is unreadable", context=str(error)) from error
+    if own is not None:
+        present(context, own)
     return context
 
 

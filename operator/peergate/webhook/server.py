@@ -58,10 +58,12 @@ class Edge:
         tls: ssl.SSLContext,
         metrics: Metrics,
         client_config: Callable[[], ClientConfig] = dict,
+        allowed: Callable[[asyncio.BaseTransport], bool] = lambda _: True,
         grace: timedelta = timedelta(seconds=10),
     ) -> None:
         """Keep what serving needs.
 
+        ``allowed``: who may speak at all, asked after the handshake and before a byte is read.
         ``grace``: how long it serves on after it is told to stop, until no Service sends to it any more.
         """
         self._handler = handler
@@ -69,6 +71,7 @@ class Edge:
         self._tls = tls
         self._metrics = metrics
         self._client_config = client_config
+        self._allowed = allowed
         self._grace = grace.total_seconds()
         self._patience = internal_deadline(settings.timeout_seconds).total_seconds()
         self._budget = BodyBudget(_BUDGET_BODIES * settings.max_body_bytes)
@@ -100,7 +103,9 @@ class Edge:
     async def serving(self) -> AsyncIterator[None]:
         """Listen inside the block, then drain: serve on for the grace, close, and finish what is in work."""
         loop = asyncio.get_running_loop()
-        connections = ConnectionServer(self._respond, limit=_MAX_CONNECTIONS, failed=self._gave_up)
+        connections = ConnectionServer(
+            self._respond, limit=_MAX_CONNECTIONS, failed=self._gave_up, allowed=self._allowed
+        )
         listener = await loop.create_server(
             connections,
             self._settings.host,

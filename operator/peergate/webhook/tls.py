@@ -30,12 +30,16 @@ __all__ = [
     "expiry_of",
     "join_bundles",
     "load_into",
+    "own_client",
+    "present",
+    "require_clients",
     "self_signed",
     "serving_context",
 ]
 
 _LOG: Final = logging.getLogger(__name__)
 _LIFETIME: Final = timedelta(days=365)
+_CLIENT_LIFETIME: Final = timedelta(days=3650)
 _BACKDATED: Final = timedelta(hours=1)
 """For API servers whose clock is behind."""
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -61,9 +65,20 @@ def self_signed(names: Sequence[str], *, now: datetime) -> Material:
     Units: valid from an hour before ``now`` for 365 days.
     Errors: ValueError without names.
     """
+    return _issued(names, usage=ExtendedKeyUsageOID.SERVER_AUTH, now=now, lifetime=_LIFETIME)
+
+
+def own_client(name: str, *, now: datetime) -> Material:
+    """Return a client certificate of this process, likewise; it outlives every process."""
+    return _issued([name], usage=ExtendedKeyUsageOID.CLIENT_AUTH, now=now, lifetime=_CLIENT_LIFETIME)
+
+
+def _issued(
+    names: Sequence[str], *, usage: x509.ObjectIdentifier, now: datetime, lifetime: timedelta
+) -> Material:
     if not names:
         raise ValueError("a certificate needs a name")
-    span = (now - _BACKDATED, now + _LIFETIME)
+    span = (now - _BACKDATED, now + lifetime)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"peergate {now:%Y-%m-%dT%H:%M:%SZ}")])
     ca = (
@@ -79,7 +94,7 @@ def self_signed(names: Sequence[str], *, now: datetime) -> Material:
         _builder(subject, issuer=ca_name, key=key.public_key(), span=span)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(key_cert_sign=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(authority, critical=False)
         .sign(ca_key, hashes.SHA256())
@@ -104,6 +119,26 @@ def serving_context(material: Material) -> ssl.SSLContext:
     context = _bare_context()
     _load(context, material)
     return context
+
+
+def require_clients(context: ssl.SSLContext, *, ca_pem: bytes) -> None:
+    """Have a listener's context ask every client for a certificate of these CAs, beside those of before.
+
+    Every connection proves itself: none is resumed.
+    Errors: ConfigError if there is no CA in it; the context asks for certificates all the same.
+    """
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    try:
+        context.load_verify_locations(cadata=ca_pem.decode("ascii"))
+    except (ValueError, ssl.SSLError) as error:
+        raise ConfigError("the CAs of clients hold no certificate in PEM", context=str(error)) from error
+
+
+def present(context: ssl.SSLContext, material: Material) -> None:
+    """Have a client's context present this certificate. Errors: ConfigError."""
+    _load(context, material)
 
 
 def load_into(context: ssl.SSLContext, material: Material, *, now: datetime) -> None:

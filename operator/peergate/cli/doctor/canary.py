@@ -13,12 +13,22 @@ from typing import Final
 
 from peergate.cli.doctor.agents import Known
 from peergate.cli.doctor.finding import Finding, Theme, fail, names, ok, warn
-from peergate.cli.kube import ApiError, connect
+from peergate.cli.kube import ApiError, Cluster, connect
 from peergate.cli.output import Output
 from peergate.cli.text import plural, visible
 from peergate.gate.access import Right
 
-__all__ = ["Outcome", "Probe", "Verdict", "canary_findings", "outcome_of", "probe", "probes_for"]
+__all__ = [
+    "Outcome",
+    "Probe",
+    "Tried",
+    "Verdict",
+    "canary_findings",
+    "outcome_of",
+    "probe",
+    "probes_for",
+    "try_deletion",
+]
 
 _MOST: Final = 20
 """Agents that are tried; more would say the same."""
@@ -101,16 +111,45 @@ def probe(out: Output, one: Probe) -> Verdict:
     """Try one deletion, as a dry run. Errors: CommandError when the cluster doesn't answer."""
     subject = one.agent.subject
     flags = replace(out.flags, as_user=subject.username, as_groups=subject.groups, as_uid=subject.uid)
+    tried = try_deletion(connect(Output(flags)), one.path)
+    return Verdict(one.agent, one.path, tried.outcome, tried.said)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What an API server answered to a dry-run deletion."""
+
+    outcome: Outcome
+    status: int
+    """200 where it was admitted."""
+    reason: str = ""
+    said: str = ""
+    """The first line of it, made visible; of a call that failed the cause alone."""
+    message: str = ""
+    """All of it."""
+
+
+def try_deletion(cluster: Cluster, path: str) -> Tried:
+    """Try one deletion as whoever this cluster is reached as; it is a dry run, whoever allows it.
+
+    Errors: CommandError when the cluster doesn't answer.
+    """
     try:
-        connect(Output(flags)).delete(one.path, dict(_NO_OPTIONS), dry_run=True)
+        cluster.delete(path, dict(_NO_OPTIONS), dry_run=True)
     except ApiError as error:
         outcome = outcome_of(error.status, error.message)
         said = error.message.splitlines()[0] if error.message else ""
         if outcome is Outcome.SILENT:
             # The cause stands last; what comes before it are names and the address.
             said = said.rpartition(": ")[2]
-        return Verdict(one.agent, one.path, outcome, visible(said, limit=160))
-    return Verdict(one.agent, one.path, Outcome.ADMITTED)
+        return Tried(
+            outcome=outcome,
+            status=error.status,
+            reason=error.reason,
+            said=visible(said, limit=160),
+            message=error.message,
+        )
+    return Tried(Outcome.ADMITTED, status=200)
 
 
 def outcome_of(status: int, message: str) -> Outcome:

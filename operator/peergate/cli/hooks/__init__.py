@@ -1,0 +1,1 @@
+"""What the chart's hooks run, in the operator's own image: the install gate and the way out."""

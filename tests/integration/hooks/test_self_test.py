@@ -1,0 +1,276 @@
+"""The install gate on a real API server: it passes where the gate guards, and nothing else makes it pass."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+import yaml
+from tests.harness.peergate import Installation
+
+pytestmark = pytest.mark.cluster
+
+CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/peergate"
+ENTRIES = ("namespaced", "cluster", "own", "identity")
+UNSENT = "a tagged account is refused, an untagged one is not sent"
+AGENTS = "a tagged account is refused, and an untagged one, which the settings make an agent too"
+
+MODES: dict[str, tuple[dict[str, Any], str]] = {
+    "by namespace, group and user name": (
+        {
+            "namespaces": ["bots"],
+            "groups": ["peergate.dev:ai-agents"],
+            "usernames": ["oidc:*@agents.example.com"],
+        },
+        UNSENT,
+    ),
+    "by a group that every account has": ({"groups": ["system:serviceaccounts"]}, AGENTS),
+    "strict": ({"strict": True}, AGENTS),
+}
+
+
+def passed(said: str) -> list[str]:
+    return [
+        "ok    configuration  peergate is as shipped",
+        *(f"ok    {entry:<13}  {said}" for entry in ENTRIES),
+        "the gate guards: 4 of 4 entries",
+    ]
+
+
+def settings_file(installation: Installation):
+    return installation.cluster.folder / f"{installation.process.name}.yaml"
+
+
+@pytest.mark.parametrize(("agents", "said"), MODES.values(), ids=MODES)
+def test_it_passes_however_agents_are_known(place, stage, agents, said):
+    with Installation(place, settings={"agents": agents}) as installation:
+        done = stage.run(within="30s", settings=settings_file(installation))
+    assert (done.status, done.out.splitlines()) == (0, passed(said)), done.err
+
+
+@pytest.fixture
+def running(running_once, stage):
+    """An installation where agents are known by the tag alone; put back by whoever breaks it."""
+    return running_once
+
+
+def test_it_passes_where_agents_are_known_by_the_tag_alone(stage, running):
+    done = stage.run(within="30s", settings=settings_file(running))
+    assert (done.status, done.out.splitlines()) == (0, passed(UNSENT)), done.err
+
+
+@contextlib.contextmanager
+def patched(installation: Installation, *operations: dict[str, Any]):
+    """Edit the live configuration as whoever may; put it back."""
+    admin = installation.cluster.admin
+    live = admin.request("GET", CONFIGURATION).body
+    admin.kubectl(
+        "patch", "validatingwebhookconfiguration", "peergate", "--type=json", "-p", json.dumps(operations)
+    ).must()
+    try:
+        yield
+    finally:
+        now = admin.request("GET", CONFIGURATION).body
+        body = {**live, "metadata": now["metadata"]}
+        assert admin.request("PUT", CONFIGURATION, body=body).code == 200
+
+
+def entry_of(installation: Installation, name: str) -> str:
+    hooks = installation.cluster.admin.request("GET", CONFIGURATION).body["webhooks"]
+    return f"/webhooks/{[each['name'] for each in hooks].index(f'{name}.gate.peergate.dev')}"
+
+
+def fails(stage, installation, *, within: str = "3s") -> str:
+    done = stage.run(within=within, settings=settings_file(installation))
+    assert done.status == 3, done.out + done.err
+    assert "error: the gate does not guard; " in done.err
+    assert "peergate doctor" in done.err
+    return done.out
+
+
+BROKEN: dict[str, tuple[str, str, Any, str]] = {
+    "an entry that looks at labelled objects only": (
+        "own",
+        "objectSelector",
+        {"matchLabels": {"guard": "me"}},
+        "own.gate.peergate.dev objectSelector",
+    ),
+    "an entry that leaves out one namespace of somebody": (
+        "namespaced",
+        "namespaceSelector",
+        {"matchExpressions": [
+            {"key": "peergate.dev/protected", "operator": "In", "values": ["true"]},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["shop"]},
+        ]},
+        "namespaced.gate.peergate.dev namespaceSelector",
+    ),
+    "an entry without the rule for deletions": (
+        "cluster",
+        "rules",
+        [{"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["CREATE"]}],
+        "cluster.gate.peergate.dev rules",
+    ),
+    "a condition that leaves out the canary": (
+        "identity",
+        "matchConditions",
+        [{"name": "not-canary", "expression": "!request.userInfo.username.endsWith(':canary')"}],
+        "identity.gate.peergate.dev matchConditions",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "member", "value", "said"), BROKEN.values(), ids=BROKEN)
+def test_an_edited_configuration_fails_it(stage, running, entry, member, value, said):
+    path = f"{entry_of(running, entry)}/{member}"
+    with patched(running, {"op": "add", "path": path, "value": value}):
+        out = fails(stage, running)
+    assert f"FAIL  configuration  peergate is not as shipped: {said}" in out
+
+
+def test_an_entry_that_calls_another_gate_fails_it(stage, running):
+    """Each gate has a path of its own; the wrong one refuses or admits by other rules."""
+    path = f"{entry_of(running, 'identity')}/clientConfig/url"
+    with patched(running, {"op": "replace", "path": path, "value": f"{running.url}/gates/resources"}):
+        out = fails(stage, running)
+    assert "identity.gate.peergate.dev path" in out
+    assert "FAIL  identity       " in out
+
+
+def test_without_the_configuration_the_canary_is_admitted(stage, running):
+    admin = running.cluster.admin
+    live = admin.request("GET", CONFIGURATION).body
+    assert admin.request("DELETE", CONFIGURATION).code == 200
+    try:
+        out = fails(stage, running)
+    finally:
+        for member in ("uid", "resourceVersion", "managedFields", "creationTimestamp", "generation"):
+            live["metadata"].pop(member, None)
+        admin.apply(live)
+    assert "FAIL  configuration  there is no webhook configuration peergate" in out
+    for entry in ENTRIES:
+        assert f"FAIL  {entry:<13}  peergate-test-open/canary was admitted: the gate does not guard" in out
+
+
+def test_a_no_of_somebody_else_proves_nothing(stage, running):
+    """Whoever wants the test to pass without the gate refuses the canary by a policy, in the gate's words."""
+    admin = running.cluster.admin
+    live = admin.request("GET", CONFIGURATION).body
+    text = (
+        'admission webhook "own.gate.peergate.dev" denied the request: NOT APPROVABLE: delete ServiceAccount '
+        "peergate-system/peergate-self-test by AI agent peergate-test-open/canary no. request=none "
+        "code=NotApprovable approvals=0/1"
+    )
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "impostor.example.com"},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "resources": ["serviceaccounts", "namespaces"],
+                        "operations": ["DELETE"],
+                    }
+                ]
+            },
+            "matchConditions": [
+                {"name": "canary", "expression": "request.userInfo.username.endsWith(':canary')"}
+            ],
+            "validations": [{"expression": "false", "message": text, "reason": "Forbidden"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "impostor.example.com"},
+        "spec": {"policyName": "impostor.example.com", "validationActions": ["Deny"]},
+    }
+    assert admin.request("DELETE", CONFIGURATION).code == 200
+    admin.apply(policy, binding)
+    try:
+        out = fails(stage, running, within="6s")
+    finally:
+        for member in ("uid", "resourceVersion", "managedFields", "creationTimestamp", "generation"):
+            live["metadata"].pop(member, None)
+        admin.apply(live)
+        admin.kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "--all").must()
+    assert out.count("FAIL") == 5
+    assert "was refused otherwise than by this entry" in out
+
+
+def test_a_gate_that_does_not_answer_fails_it(stage, running):
+    running.process.kill()
+    try:
+        out = fails(stage, running, within="2s")
+    finally:
+        running.process.start()
+        running.process.wait_ready()
+    assert out.count("the API server did not reach the gate: ") == 4
+
+
+def test_a_canary_without_its_tag_fails_it(stage, running):
+    admin = running.cluster.admin
+    admin.kubectl(
+        "-n", "peergate-test-open", "label", "serviceaccount", "canary", "peergate.dev/agent-"
+    ).must()
+    out = fails(stage, running, within="1s")
+    assert "the canary is no agent: its tag is gone, or agents.trusted names it" in out
+
+
+def test_it_waits_for_the_tag_and_for_the_replicas(stage, running):
+    """As after an installation: the accounts are new, and no replica answers yet."""
+    running.process.kill()
+    stage.cluster.admin.kubectl("-n", "peergate-test-open", "delete", "serviceaccount", "canary").must()
+    stage.make()
+    running.process.start()
+    done = stage.run(within="60s", settings=settings_file(running))
+    assert done.status == 0, done.out + done.err
+
+
+def test_nothing_is_deleted_and_a_policy_that_only_audits_is_no_failure(stage, running):
+    admin = running.cluster.admin
+    policy = {
+        "apiVersion": "peergate.dev/v1alpha1",
+        "kind": "ProtectionPolicy",
+        "metadata": {"name": "try-out"},
+        "spec": {"mode": "Audit", "rules": [{"resources": [{"apiGroups": ["*"], "resources": ["*"]}]}]},
+    }
+    admin.apply(policy)
+    try:
+        assert stage.run(within="20s", settings=settings_file(running)).status == 0
+    finally:
+        admin.kubectl("delete", "protectionpolicy", "try-out").must()
+    assert admin.kubectl("get", "-f", "-", "-o", "name", input=yaml.safe_dump_all(stage.documents)).ok
+    assert admin.request("GET", "/apis/peergate.dev/v1alpha1/changerequests").body["items"] == []
+
+
+RIGHTS = {
+    ("get", "validatingwebhookconfigurations.admissionregistration.k8s.io/peergate", ""): "yes",
+    ("create", "serviceaccounts/canary", "token"): "yes",
+    ("create", "serviceaccounts/peergate-self-test", "token"): "no",
+    ("delete", "validatingwebhookconfigurations.admissionregistration.k8s.io/peergate", ""): "no",
+    ("patch", "validatingwebhookconfigurations.admissionregistration.k8s.io/peergate", ""): "no",
+    ("delete", "serviceaccounts/peergate-self-test", ""): "no",
+    ("create", "serviceaccounts", ""): "no",
+    ("get", "secrets/peergate-tls", ""): "no",
+    ("impersonate", "serviceaccounts", ""): "no",
+}
+
+
+def test_who_runs_it_may_little(stage, running):
+    admin, account = running.cluster.admin, "system:serviceaccount:peergate-system:peergate-self-test"
+    found = {
+        right: admin.kubectl(
+            *("auth", "can-i", right[0], right[1], "-n", "peergate-test-open", "--as", account),
+            *(("--subresource", right[2]) if right[2] else ()),
+        ).out.split()[0]
+        for right in RIGHTS
+    }
+    assert found == RIGHTS
+    # In every other namespace, its own included: nothing at all.
+    other = ("create", "serviceaccounts/peergate", "--subresource", "token", "-n", "peergate-system")
+    assert admin.kubectl("auth", "can-i", *other, "--as", account).out.split()[0] == "no"
