@@ -21,6 +21,8 @@ from tests.support.resources import approval_use
 from tests.support.world import CONFIGURATION, MERGE
 
 OWN = "peergate-system"
+REPORTER = "example.com/test"
+"""Who reports the Events of this module."""
 APPS, LEASES, EVENTS, OURS = "apps/v1", "coordination.k8s.io/v1", "events.k8s.io/v1", "peergate.dev/v1alpha1"
 _CONTAINER = {
     "name": "c",
@@ -89,7 +91,7 @@ KINDS = {
             "type": "Normal",
             "action": "Test",
             "note": "a note",
-            "reportingController": "example.com/test",
+            "reportingController": REPORTER,
             "reportingInstance": "one",
         },
         {"series": {"count": 2, "lastObservedTime": "2026-11-23T12:00:00.000000Z"}},

@@ -24,6 +24,7 @@ from tests.support.requests import summary_of
 __all__ = ["measure"]
 
 _CRDS = Path(__file__).resolve().parents[2] / "manifests" / "crds"
+_KINDS = ("approvaluses", "approvers", "changerequests", "protectionpolicies")
 _NAMESPACE = "shop"
 _SECONDS = 5.0
 _AT_ONCE = 8
@@ -72,8 +73,9 @@ def _filed(dependents: int) -> Iterator[tuple[Cluster, str]]:
     """Give a cluster and the name of the request to delete an object that owns so many others."""
     with Cluster() as cluster:
         cluster.kubectl("apply", "--server-side", "-f", str(_CRDS)).must()
-        requests = "/apis/peergate.dev/v1alpha1/changerequests"
-        wait_until("requests are served", lambda: cluster.admin.request("GET", requests).code == 200)
+        for kind in _KINDS:
+            path = f"/apis/peergate.dev/v1alpha1/{kind}"
+            wait_until(f"{kind} are served", lambda path=path: cluster.admin.request("GET", path).code == 200)  # type: ignore[misc]
         cluster.admin.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}},
             {

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.perf import approver, memory, micro, throughput
+from tests.perf import approver, memory, micro, start, through, throughput
 from tests.perf.report import Report, machine
 
 __all__ = ["main"]
@@ -19,6 +19,8 @@ _SECTIONS: dict[str, Callable[..., None]] = {
     "decide": micro.measure,
     "tls": throughput.measure,
     "memory": memory.measure,
+    "api": through.measure,
+    "start": start.measure,
     "show": approver.measure,
 }
 _WITHOUT_CLUSTER = ("decide", "tls", "memory")

@@ -32,6 +32,10 @@ class Server:
     port: int
     tls: ssl.SSLContext
     """What a client trusts it by."""
+    authority: bytes
+    """The same as PEM."""
+    directory: Path
+    """Where its certificate and key are."""
 
     def cpu_seconds(self) -> float:
         """Return the processor time it has used, in user and kernel mode."""
@@ -53,8 +57,8 @@ def client_core() -> int:
 
 
 @contextmanager
-def running(*arms: str, core: int) -> Iterator[list[Server]]:
-    """Run the arms' servers inside the block, all on one core, with one certificate."""
+def running(*arms: str, core: int | None) -> Iterator[list[Server]]:
+    """Run the arms' servers inside the block, all on one core unless it is ``None``, with one certificate."""
     with TemporaryDirectory() as name:
         directory = Path(name)
         material = self_signed(["localhost", "127.0.0.1"], now=datetime.now(UTC))
@@ -64,7 +68,14 @@ def running(*arms: str, core: int) -> Iterator[list[Server]]:
         processes = [_start(arm, directory=directory, core=core) for arm in arms]
         try:
             yield [
-                Server(arm=arm, pid=process.pid, port=_port(process, arm=arm), tls=tls)
+                Server(
+                    arm=arm,
+                    pid=process.pid,
+                    port=_port(process, arm=arm),
+                    tls=tls,
+                    authority=material.ca_pem,
+                    directory=directory,
+                )
                 for arm, process in zip(arms, processes, strict=True)
             ]
         finally:
@@ -72,9 +83,16 @@ def running(*arms: str, core: int) -> Iterator[list[Server]]:
                 _end(process)
 
 
-def _start(arm: str, *, directory: Path, core: int) -> subprocess.Popen[bytes]:
+def _start(arm: str, *, directory: Path, core: int | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        (sys.executable, "-m", "tests.perf.servers", arm, str(directory), str(core)),
+        (
+            sys.executable,
+            "-m",
+            "tests.perf.servers",
+            arm,
+            str(directory),
+            *([] if core is None else [str(core)]),
+        ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

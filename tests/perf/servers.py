@@ -1,4 +1,4 @@
-"""The servers under test, each a process of its own: ``python -m tests.perf.servers ARM DIRECTORY CORE``.
+"""The servers under test, each a process of its own: ``python -m tests.perf.servers ARM DIRECTORY [CORE]``.
 
 A server writes its port as one line to standard output and serves until its standard input ends, so none
 outlives the benchmark. All run on uvloop with the same certificate; what they log goes to ``/dev/null``, but
@@ -293,5 +293,6 @@ async def _serve(arm: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.sched_setaffinity(0, {int(sys.argv[3])})
+    if sys.argv[3:]:
+        os.sched_setaffinity(0, {int(sys.argv[3])})
     uvloop.run(_serve(sys.argv[1], Path(sys.argv[2])))

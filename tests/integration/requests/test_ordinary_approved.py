@@ -20,8 +20,13 @@ def test_a_new_image_of_a_workload_that_has_an_account_of_its_own(desk, alice, a
         path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
     )
 
-    # Its controller writes once on it; an approval from before would be of another object.
-    wait_until("it is numbered", lambda: desk.get(path)["metadata"].get("annotations"))
+    # Its controller numbers it and reports on it first; an approval from before would be of another object.
+    def settled() -> bool:
+        live = desk.get(path)
+        reasons = {condition["reason"] for condition in live.get("status", {}).get("conditions", ())}
+        return bool(live["metadata"].get("annotations")) and "NewReplicaSetAvailable" in reasons
+
+    wait_until("its controller is done with it", settled)
 
     def change(name: str, image: str) -> dict[str, object]:
         spec = {"serviceAccountName": name, "containers": [{"name": "c", "image": image}]}
