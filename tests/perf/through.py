@@ -9,6 +9,7 @@ nothing but the request is at work.
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,12 +138,12 @@ def _measure(here: World, deed: _Deed, *, by: Peer, rounds: int) -> dict[str, li
     paths = {arm.name: _fill(here, deed, arm, by=by, count=rounds) for arm in _ARMS}
     clients = {arm.name: here.agent if arm.agent else here.bystander for arm in _ARMS}
     found: dict[str, list[float]] = {arm.name: [] for arm in _ARMS}
+    order = random.Random(deed.name)  # noqa: S311 - an order that every run has
     gc.disable()
     try:
         for number in range(rounds):
-            # Every round starts with another arm.
-            turn = number % len(_ARMS)
-            for arm in (*_ARMS[turn:], *_ARMS[:turn]):
+            # What an arm leaves to be done after its answer must not always meet the same other arm.
+            for arm in order.sample(_ARMS, len(_ARMS)):
                 path = paths[arm.name][number]
                 name = path.rpartition("/")[2]
                 started = time.perf_counter()

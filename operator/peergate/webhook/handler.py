@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeGuard
@@ -20,6 +20,7 @@ from peergate.gate.ports import Ledger, SnapshotSource
 from peergate.gate.principal import unknown_account
 from peergate.gate.snapshot import Snapshot
 from peergate.model.decision import Allow, Code, Decision
+from peergate.model.names import Digest
 from peergate.model.review import Gate, Review, parse_review
 from peergate.observe.logs import DecisionLog
 from peergate.observe.metrics import ErrorCause, Metrics
@@ -227,9 +228,9 @@ class ReviewHandler:
     ) -> Decision:
         """Return the decision that stands after the ledger was asked (V26).
 
-        An approval that another use got to first is taken away and the rest decided again. It is asked before
-        it is written to, so that no approval is spent on a change that the others can't admit. A dry run
-        only asks. Deletions spend nothing: a uid dies once.
+        An approval that another use got to first is taken away and the rest decided again. Where several
+        count it is asked before it is written to, so that none is spent on a change that the others can't
+        admit; one alone is claimed at once. A dry run only asks. Deletions spend nothing: a uid dies once.
         """
         for _ in range(_LEDGER_ROUNDS):
             if not _must_commit(decision, review=review):
@@ -237,12 +238,14 @@ class ReviewHandler:
             facts = decision.facts
             if facts.change is None or facts.change_digest is None:
                 raise RuntimeError("approvals were counted without a change")
-            spent = await self._judge.ledger.spent(
-                facts.counted,
-                change=facts.change_digest,
-                requester=facts.change.requester,
-                now=now,
-            )
+            spent: Mapping[Digest, datetime] = {}
+            if review.dry_run or len(facts.counted) > 1:
+                spent = await self._judge.ledger.spent(
+                    facts.counted,
+                    change=facts.change_digest,
+                    requester=facts.change.requester,
+                    now=now,
+                )
             if not spent and not review.dry_run:
                 spent = await self._judge.ledger.claim(
                     facts.counted,

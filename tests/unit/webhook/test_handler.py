@@ -72,7 +72,7 @@ async def wait_for_ever() -> None:
 
 
 class Ledger:
-    """Remembers uses; what ``taken`` names was used by somebody else, seen at once or only on claiming."""
+    """Remembers uses; others had what is spent or raced, the latter seen only on claiming."""
 
     def __init__(self, *, spent: tuple[int, ...] = (), raced: tuple[int, ...] = ()) -> None:
         self._spent = {claim(number).payload for number in spent}
@@ -84,7 +84,7 @@ class Ledger:
 
     async def claim(self, claims, *, request_uid, **_):
         assert request_uid == UID
-        lost = {found.payload: NOW for found in claims if found.payload in self._raced}
+        lost = {found.payload: NOW for found in claims if found.payload in self._raced | self._spent}
         if not lost:
             self.uses += [found.slot for found in claims]
         return lost
