@@ -12,6 +12,8 @@ from peergate.cluster.caches import ApproverRecord
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import APPROVERS
 from peergate.cluster.snapshots import Snapshots
+from peergate.control.events import Happening
+from peergate.control.news import approver_news, approver_removed
 from peergate.control.status import Finding, conditions_of, write_status
 from peergate.model.names import JsonObject
 from peergate.observe.metrics import Metrics
@@ -69,8 +71,10 @@ class ApproverStatuses:
         *,
         leads: Callable[[], bool],
         metrics: Metrics,
+        tell: Callable[[Happening], None],
     ) -> None:
         self._client = client
+        self._tell = tell
         self._snapshots = snapshots
         self._leads = leads
         self._metrics = metrics
@@ -102,7 +106,13 @@ class ApproverStatuses:
             ready[name] = wanted["conditions"][0]["status"] == "True"
             if not self._leads():
                 continue
-            wrote |= await write_status(self._client, APPROVERS, name=name, seen=record.status, wanted=wanted)
+            if await write_status(self._client, APPROVERS, name=name, seen=record.status, wanted=wanted):
+                wrote = True
+                if (news := approver_news(name, record, wanted)) is not None:
+                    self._tell(news)
+        if self._leads():
+            for name in self._ready.keys() - ready.keys():
+                self._tell(approver_removed(name))
         if ready != self._ready:
             # All gauges are written anew, which takes a while for thousands of them.
             self._metrics.approvers(ready)

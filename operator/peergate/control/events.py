@@ -57,11 +57,13 @@ class Happening:
     """Namespace and name of the ChangeRequest, where there is one."""
     requester: str = ""
     is_warning: bool = True
+    occasion: str = ""
+    """What tells two of them apart that are of the same reason and target."""
 
     @property
     def name(self) -> str:
         """Return the Event's name: the same on every replica, so that they count together."""
-        parts = (self.reason, str(self.target), str(self.request))
+        parts = (self.reason, str(self.target), str(self.request), *filter(None, [self.occasion]))
         return f"peergate.{sha256('|'.join(parts).encode(errors='replace')).hexdigest()[:20]}"
 
 

@@ -100,17 +100,14 @@ class Housekeeping:
         if self.certificates is not None:
             # Looked at by the clock: a watch would need more rights on Secrets, and a renewal has time.
             self._keep("certificate", self._certificate_step, pace=pace)
+        self.poster = Poster(client, snapshots, identity=identity)
+        """Is told of every decision, and makes Events of some."""
+        tell = self.poster.post
+        policies = PolicyStatuses(client, snapshots, leads=leads, metrics=metrics, tell=tell)
+        approvers = ApproverStatuses(client, snapshots, leads=leads, metrics=metrics, tell=tell)
         statuses = (
-            self._keep(
-                "policy status",
-                PolicyStatuses(client, snapshots, leads=leads, metrics=metrics).step,
-                pace=pace,
-            ),
-            self._keep(
-                "approver status",
-                ApproverStatuses(client, snapshots, leads=leads, metrics=metrics).step,
-                pace=pace,
-            ),
+            self._keep("policy status", policies.step, pace=pace),
+            self._keep("approver status", approvers.step, pace=pace),
         )
         self._keep("ledger sweep", self._sweep, pace=_SWEEP_PACE)
         self._keep(
@@ -120,8 +117,6 @@ class Housekeeping:
             ).step,
             pace=DOORS_PACE,
         )
-        self.poster = Poster(client, snapshots, identity=identity)
-        """Is told of every decision, and makes Events of some."""
         self.filer = Filer(
             Registry(client, clock=_utc_now), snapshots, metrics=metrics, on_drop=self._on_filing_dropped
         )

@@ -12,6 +12,8 @@ from peergate.cluster.caches import PolicyRecord
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import POLICIES
 from peergate.cluster.snapshots import Snapshots
+from peergate.control.events import Happening
+from peergate.control.news import policy_news
 from peergate.control.status import Finding, conditions_of, write_status
 from peergate.gate.census import Census, short_list
 from peergate.gate.policies import CompiledPolicy
@@ -96,8 +98,10 @@ class PolicyStatuses:
         *,
         leads: Callable[[], bool],
         metrics: Metrics,
+        tell: Callable[[Happening], None],
     ) -> None:
         self._client = client
+        self._tell = tell
         self._snapshots = snapshots
         self._leads = leads
         self._metrics = metrics
@@ -131,10 +135,12 @@ class PolicyStatuses:
             await asyncio.sleep(0)
             wanted = policy_status(record, snapshot=snapshot, census=census, now=now)
             ready[name] = wanted["conditions"][0]["status"] == "True"
-            if self._leads():
-                wrote |= await write_status(
-                    self._client, POLICIES, name=name, seen=record.status, wanted=wanted
-                )
+            if self._leads() and await write_status(
+                self._client, POLICIES, name=name, seen=record.status, wanted=wanted
+            ):
+                wrote = True
+                if (news := policy_news(name, record, wanted)) is not None:
+                    self._tell(news)
         self._metrics.policies(ready)
         self._basis, self._looked_at, self._keyring = basis, now, snapshot.keyring
         return wrote
