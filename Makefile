@@ -33,7 +33,7 @@ test-all: $(READY) test-programs ## run every test that needs no node
 	@$(PYTHON) -m pytest -n 2 -m "not e2e" $(ARGS)
 
 .PHONY: e2e
-e2e: $(READY) ## install and run it on a real node: kubelet, containerd, Helm (needs root)
+e2e: $(READY) ## install and run it on real nodes: kind, or one of our own, as root (PEERGATE_E2E=kind|node)
 	@$(PYTHON) -m tests.harness.node.prepare
 	@$(PYTHON) -m pytest -m e2e tests/e2e $(ARGS)
 

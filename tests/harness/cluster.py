@@ -79,6 +79,7 @@ class Cluster(Users):
             serving=authority.server("apiserver", addresses=(self.place.address, *self.place.addresses)),
             service_accounts=write_service_account_key(path / "pki"),
         )
+        self.certificate_authority = authority.pair.certificate
         stack.callback(self.close_clients)
         self._etcd_port, self.etcd = self._on_free_port(stack, self._run_etcd)
         stack.callback(self._kill, "etcd")

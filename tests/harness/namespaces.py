@@ -6,14 +6,14 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 
-from tests.harness.cluster import Cluster
+from tests.harness.users import Users
 from tests.harness.waiting import wait_until
 
 __all__ = ["fresh_namespace"]
 
 
 @contextlib.contextmanager
-def fresh_namespace(cluster: Cluster, *, protected: bool) -> Iterator[str]:
+def fresh_namespace(cluster: Users, *, protected: bool) -> Iterator[str]:
     """Yield the name of a new namespace that has its default ServiceAccount; delete it afterwards.
 
     Its end is not waited for: the cluster goes on emptying it while the next test runs.

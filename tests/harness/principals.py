@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.clients import Client
-from tests.harness.cluster import Cluster
+from tests.harness.users import Users
 
 __all__ = ["OPERATOR_LEVEL", "create_account", "grant_operator_level", "operator_level_role"]
 
@@ -19,7 +19,7 @@ _READ = ["get", "list", "watch"]
 _WRITE = ["create", "update", "patch", "delete", "deletecollection"]
 
 
-def operator_level_role(cluster: Cluster) -> dict[str, Any]:
+def operator_level_role(cluster: Users) -> dict[str, Any]:
     """Return a ClusterRole with every verb on every resource, but for a few.
 
     Left out are writes on admission configuration and the verbs impersonate, escalate and bind. RBAC only
@@ -41,7 +41,7 @@ def operator_level_role(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def grant_operator_level(cluster: Cluster, namespace: str, name: str) -> None:
+def grant_operator_level(cluster: Users, namespace: str, name: str) -> None:
     """Give a ServiceAccount the operator-level role in the whole cluster."""
     cluster.admin.apply(
         operator_level_role(cluster),
@@ -60,7 +60,7 @@ def grant_operator_level(cluster: Cluster, namespace: str, name: str) -> None:
 
 
 def create_account(
-    cluster: Cluster,
+    cluster: Users,
     namespace: str,
     name: str,
     *,

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from tests.harness.clients import Client
-from tests.harness.cluster import Cluster
 from tests.harness.principals import create_account
+from tests.harness.users import Users
 
 __all__ = ["APPROVERS", "Approver", "Scenario", "set_up", "write_ssh_key"]
 
@@ -25,7 +25,7 @@ class Installed(Protocol):
     """Peergate in a cluster, as processes or as a release."""
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> Users:
         """Return the cluster."""
 
     def wait_gated(self, client: Client, *, namespace: str) -> None:

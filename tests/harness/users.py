@@ -20,6 +20,8 @@ class Users:
     folder: Path
     layout: Layout
     server: str
+    certificate_authority: Path
+    """File of the certificate that the API server's is signed by."""
     kubeconfig: Path
     admin: Client
     _programs: Binaries
@@ -66,7 +68,7 @@ class Users:
         return write_kubeconfig(
             path,
             server=self.server,
-            authority=self.layout.authority.pair.certificate,
+            authority=self.certificate_authority,
             user=token,
             namespace=namespace,
         )
@@ -87,7 +89,7 @@ class Users:
         return write_kubeconfig(
             path or self.folder / "users" / f"{file_name}.kubeconfig",
             server=self.server,
-            authority=self.layout.authority.pair.certificate,
+            authority=self.certificate_authority,
             user=self.layout.authority.client(file_name, username=username, groups=groups),
         )
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.harness.namespaces import fresh_namespace
-from tests.harness.node.localnode import LocalNode
+from tests.harness.node import backend
+from tests.harness.node.backend import Nodes
 from tests.harness.node.prepare import operator_image
 from tests.harness.node.release import Release
 from tests.harness.principals import create_account
@@ -15,15 +16,15 @@ from tests.support.world import World
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[LocalNode]:
-    """A cluster of one node, on which Pods run."""
-    with LocalNode() as running:
+def node() -> Iterator[Nodes]:
+    """A cluster on whose nodes Pods run: kind's, or one of our own."""
+    with backend.start() as running:
         running.load(operator_image())
         yield running
 
 
 @pytest.fixture(scope="session")
-def _release(node: LocalNode) -> Release:
+def _release(node: Nodes) -> Release:
     """Peergate, installed by Helm: two replicas, the chart's values but for a shorter retry window."""
     # Its self-test (test_lifecycle.py) puts one more account into the condition, for two minutes.
     values = {"approvals": {"retryWindow": "2s"}, "hooks": {"selfTest": {"enabled": False}}}

@@ -1,18 +1,8 @@
-"""The node is one: Pods run, are reached and are held to what their security context says. Afterwards nothing
-is left of it.
-"""  # fmt: skip
+"""Nodes are such: Pods run, are reached, and are held to what their security context says."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from tests.harness.node.localnode import LocalNode
 from tests.harness.node.prepare import IMAGE
 from tests.harness.waiting import wait_until
 
@@ -20,7 +10,6 @@ import peergate
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).resolve().parents[3]
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -121,58 +110,7 @@ def test_pods_reach_each_other_and_themselves_through_a_service_and_nothing_beyo
         node.admin.kubectl("delete", "pod/server", "service/server", "--now").must()
 
 
-OWNER = """
-import sys, time
-from tests.harness.node.localnode import LocalNode
-with LocalNode() as node:
-    print(node.machine._name, node.machine.folder, node.cluster.folder, node.machine.pid, flush=True)
-    time.sleep(600)
-"""
-
-
-def test_nothing_stays_of_a_node_whose_owner_is_killed():
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as owner:
-        name, *folders, pid = owner.stdout.readline().split()
-        assert Path("/sys/class/net", name).exists()
-        assert any(Path("/sys/fs/cgroup").glob(f"*/{name}"))
-        owner.send_signal(signal.SIGKILL)
-
-    def processes() -> list[str]:
-        found = []
-        for status in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                words = status.read_bytes().decode(errors="replace")
-                if any(folder in words for folder in folders):
-                    found.append(words)
-        return found
-
-    wait_until("its programs end", lambda: not processes())
-    wait_until("its cable goes", lambda: not Path("/sys/class/net", name).exists())
-    wait_until("its cgroups go", lambda: not any(Path("/sys/fs/cgroup").glob(f"*/{name}")))
-    wait_until("its files go", lambda: not any(Path(folder).exists() for folder in folders))
-    assert not Path("/proc", pid).exists()
-    assert not [line for line in Path("/proc/mounts").read_text().splitlines() if folders[0] in line]
-
-
-def test_who_is_not_root_is_told_so_in_one_line():
-    script = (
-        "import os\nfrom tests.harness.node.isolation import what_is_missing\nos.seteuid(65534)\n"
-        "print(what_is_missing())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "a local node needs root (namespaces, cgroups, mounts): sudo make e2e\n"
-
-
-def test_the_node_comes_back_after_its_power_was_cut(node: LocalNode):
+def test_the_node_comes_back_after_its_power_was_cut(node):
     made = pod("survivor", "/usr/bin/python3", "-m", "http.server")
     made["spec"]["restartPolicy"] = "Always"
     node.admin.apply(made)

@@ -138,13 +138,13 @@ def test_a_deleted_certificate_is_made_anew_and_no_call_fails(town, release):
 
 @pytest.mark.parametrize("program", ["kubelet", "kube-proxy", "containerd"])
 def test_a_killed_program_of_the_node_fails_no_call(town, release, program):
-    machine = release.node.machine
-    before = set(machine.processes(program))
+    node = release.node
+    before = set(node.processes(program))
     assert before
     with under_load(town):
-        machine.kill(program)
-        wait_until("it runs again", lambda: set(machine.processes(program)) - before)
-    release.node.wait_ready()
+        node.kill(program)
+        wait_until("it runs again", lambda: set(node.processes(program)) - before)
+    node.wait_ready()
 
 
 def test_after_a_power_cut_the_gate_is_closed_until_it_judges_again(town, release):

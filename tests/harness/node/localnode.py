@@ -80,6 +80,18 @@ class LocalNode:
         """Return once the node takes Pods."""
         self._until("the node is ready", self._is_ready, program="kubelet")
 
+    def processes(self, program: str, *, pod: str = "") -> tuple[int, ...]:
+        """Return the pids of what runs by that program name; with the uid of a Pod only what runs in it."""
+        return self.machine.processes(program, pod=pod)
+
+    def kill(self, program: str, *, pod: str = "") -> None:
+        """End all of these at once (SIGKILL)."""
+        self.machine.kill(program, pod=pod)
+
+    def reaches(self, address: str, *, port: int) -> bool:
+        """Tell whether a TCP connection from where the API server runs is taken."""
+        return self.machine.reaches(address, port=port)
+
     def cut_power(self) -> None:
         """End the whole machine at once; what is on its disk stays."""
         self._stop_scheduler()

@@ -1,6 +1,6 @@
 """Get what ``make e2e`` needs before a test's time counts: programs, packages, images. Or say what lacks.
 
-``python -m tests.harness.node.prepare``; exit code 1 with one line where a local node can't run. With
+``python -m tests.harness.node.prepare``; exit code 1 with one line where no cluster with nodes can run. With
 ``--missing`` it only says that line on standard output, or nothing; exit code 0.
 """
 
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness.binaries import BinariesError, find_binaries, find_helm, find_node_binaries
+from tests.harness.cache import cache_folder
 from tests.harness.gobuild import BuildError
+from tests.harness.node import backend, kind
 from tests.harness.node.debian import PackagesError
 from tests.harness.node.image import ImageError, build_image
-from tests.harness.node.isolation import what_is_missing
 from tests.harness.node.pause import pause_image
 from tests.harness.node.runtime import node_packages
 
@@ -29,12 +30,16 @@ IMAGE = f"docker.io/peergate/peergate:{_VERSION}"
 
 def operator_image() -> Path:
     """Return the file of the operator's image."""
-    return build_image(IMAGE)
+    if backend.chosen() == "node":
+        return build_image(IMAGE)
+    folder = cache_folder() / "operator-image"
+    folder.mkdir(parents=True, exist_ok=True)
+    return kind.build_image(IMAGE, path=folder / "by-engine.tar")
 
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Get everything, or say what is missing."""
-    missing = what_is_missing()
+    missing = backend.what_is_missing()
     if "--missing" in arguments:
         sys.stdout.write(f"{missing}\n" if missing else "")
         return 0
@@ -44,11 +49,12 @@ def main(arguments: Sequence[str] = ()) -> int:
     try:
         find_binaries()
         find_helm()
-        find_node_binaries()
-        node_packages()
+        if backend.chosen() == "node":
+            find_node_binaries()
+            node_packages()
         pause_image()
         operator_image()
-    except (BinariesError, BuildError, ImageError, PackagesError) as error:
+    except (BinariesError, BuildError, ImageError, PackagesError, kind.KindError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

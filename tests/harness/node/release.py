@@ -12,9 +12,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from tests.harness.binaries import find_helm
 from tests.harness.clients import Client
-from tests.harness.cluster import Cluster
-from tests.harness.node.localnode import LocalNode
+from tests.harness.node.backend import Nodes
 from tests.harness.peergate import wait_gated
+from tests.harness.users import Users
 from tests.harness.waiting import wait_until
 
 from peergate.settings import Settings
@@ -36,13 +36,13 @@ class HelmError(Exception):
 class Release:
     """One release of the chart; ``values`` are those of its first installation."""
 
-    def __init__(self, node: LocalNode, *, values: Mapping[str, Any]) -> None:
+    def __init__(self, node: Nodes, *, values: Mapping[str, Any]) -> None:
         self.node = node
         self.values = dict(values)
         self._helm = find_helm()
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> Users:
         """Return the cluster it is in."""
         return self.node.cluster
 
@@ -112,7 +112,7 @@ class Release:
     def reachable(self) -> bool:
         """Tell whether its Service leads to it: kube-proxy learns of a ready Pod a little later."""
         body = self.node.admin.request("GET", f"/api/v1/namespaces/{NAMESPACE}/services/{_NAME}").body
-        return self.node.machine.reaches(body["spec"]["clusterIP"], port=443)
+        return self.node.reaches(body["spec"]["clusterIP"], port=443)
 
     def wait_ready(self) -> None:
         """Return once it is ready and reachable.
@@ -137,7 +137,7 @@ class Release:
 
     def kill_replica(self, pod: Mapping[str, Any]) -> None:
         """End the process of one replica at once (SIGKILL); kubelet starts it anew in the same Pod."""
-        self.node.machine.kill("python3", pod=pod["metadata"]["uid"])
+        self.node.kill("python3", pod=pod["metadata"]["uid"])
 
     def reviews(self) -> int:
         """Return how many reviews its replicas have answered."""
