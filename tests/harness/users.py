@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.harness.binaries import Binaries
 from tests.harness.clients import Client, Result
@@ -48,15 +49,18 @@ class Users:
         """Return what kubectl answered, as the administrator unless a kubeconfig is given."""
         return self.client(kubeconfig or self.kubeconfig).kubectl(*arguments, input=input)
 
-    def token(self, namespace: str, name: str, *, seconds: int = 7200) -> str:
-        """Return a new token of a ServiceAccount (TokenRequest)."""
+    def token(self, namespace: str, name: str, *, seconds: int = 7200, pod: str = "") -> str:
+        """Return a new token of a ServiceAccount (TokenRequest), bound to a Pod of its namespace if named."""
+        spec: dict[str, Any] = {"expirationSeconds": seconds}
+        if pod:
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": pod}
         answer = self.admin.request(
             "POST",
             f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
             body={
                 "apiVersion": "authentication.k8s.io/v1",
                 "kind": "TokenRequest",
-                "spec": {"expirationSeconds": seconds},
+                "spec": spec,
             },
         )
         if answer.code != 201:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from peergate.cli.consequences import Consequence
 from peergate.cli.diff import Difference, render
 from peergate.cli.history import History
+from peergate.cli.origin import Origin
 from peergate.cli.pending import Pending
 from peergate.cli.requests import Filed
 from peergate.cli.standing import Standing
@@ -75,6 +76,8 @@ class FiledPart:
     whole: bool
     """False: what the object becomes is not filed whole."""
     history: History
+    origin: Origin | None = None
+    """The Pod that it is said to have come from."""
 
     @property
     def reason(self) -> str:

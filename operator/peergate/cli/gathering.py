@@ -18,6 +18,7 @@ from peergate.cli.kube import Cluster
 from peergate.cli.look_around import look_around
 from peergate.cli.manifest import read_manifest
 from peergate.cli.masked_patch import differences_of_masked
+from peergate.cli.origin import origin_of
 from peergate.cli.pending import Pending, delete_options_of, pending_delete, pending_replace
 from peergate.cli.request import Request, delete_options
 from peergate.cli.requests import Filed, find_request, state_of
@@ -86,6 +87,7 @@ def filed_dossier(
         ),
         whole=again.whole,
         history=history_of(cluster, filed=filed, now=now) if history else History(),
+        origin=origin_of(cluster, filed),
     )
     me = who_am_i(cluster, keyring=again.pending.snapshot.keyring) if ask_me else None
     return _dossier(cluster, again.pending, now=now, part=part, me=me)

@@ -79,6 +79,8 @@ def screen_of(dossier: Dossier) -> Screen:
     before = [line for note in consequence.notes for line in entry("Note", note)]
     before += entry("Where", _where(dossier))
     before += entry("Who asks", _who(pending))
+    if filed is not None and filed.origin is not None:
+        before += entry("", filed.origin.words)
     before += entries("What", _what(pending))
     before += entries("", [f"not read: {text}" for text in pending.unseen])
     if not pending.protected:

@@ -108,6 +108,9 @@ def _request(part: FiledPart, *, with_claim: bool) -> JsonObject:
         "agrees": not part.differs,
         "differs": list(part.differs),
         "writtenToSince": list(part.drift),
+        "claimedPod": None
+        if part.origin is None
+        else {"name": part.origin.pod, "images": list(part.origin.images), "words": part.origin.words},
         "rejection": None
         if rejection is None
         else {

@@ -141,7 +141,10 @@ class Registry:
 
 
 def _says_the_same(one: Any, other: Any) -> bool:
-    """Compare two specs, but for the times; defaults that the schema adds are no difference."""
+    """Compare two specs, but for the times and the requester's Pod, of which an agent may have many.
+
+    Defaults that the schema adds are no difference.
+    """
     try:
         return canonically_equal(_comparable(one), _comparable(other))
     except (ValidationError, NotCanonical):
@@ -150,4 +153,6 @@ def _says_the_same(one: Any, other: Any) -> bool:
 
 def _comparable(spec: Any) -> JsonObject:
     read = ChangeRequestSpec.model_validate(spec)
-    return read.model_dump(mode="json", by_alias=True, exclude={"filed_at", "expires"})
+    return read.model_dump(
+        mode="json", by_alias=True, exclude={"filed_at": True, "expires": True, "requester": {"pod"}}
+    )

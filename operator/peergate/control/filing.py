@@ -80,6 +80,7 @@ class _Entry:
     filing: Filing
     wanted: bytes | None
     """JSON of the wanted object; bytes, which take a fraction of the decoded form."""
+    pod: str
 
     def draft(self) -> Draft:
         return Draft(
@@ -87,6 +88,7 @@ class _Entry:
             facts=self.facts,
             filing=self.filing,
             wanted=None if self.wanted is None else orjson.loads(self.wanted),
+            pod=self.pod,
         )
 
 
@@ -154,6 +156,7 @@ class Filer:
             facts=facts,
             filing=filing,
             wanted=orjson.dumps(review.object) if is_update else None,
+            pod=review.user.pod,
         )
         requester = facts.change.requester
         self._queued[key] = entry

@@ -56,6 +56,8 @@ class Draft:
     filing: Filing
     wanted: JsonObject | None
     """As it would be; ``None`` for a deletion."""
+    pod: str = ""
+    """That the requester's token is bound to; shown to peers, and no evidence."""
 
 
 def live_subresource(change: Change) -> str:
@@ -99,6 +101,7 @@ def spec_of(draft: Draft, live: JsonObject) -> JsonObject:
             "username": change.requester.username,
             "uid": change.requester.uid,
             "owner": draft.facts.owner,
+            **({"pod": draft.pod} if draft.pod else {}),
         },
         "projection": change.projection,
         "from": change.from_,

@@ -87,6 +87,7 @@ class RecordedRequester(WireModel):
     ]
     uid: Annotated[str, StringConstraints(max_length=128), Field(description="The user's uid.")]
     owner: Annotated[_Name, Field(description="Who answers for the requester.")] = ""
+    pod: Annotated[_Name, Field(description="The Pod that its token named when this was filed.")] = ""
 
 
 class ChangeRequestSpec(WireModel):

@@ -6,15 +6,20 @@ null, and both mean the same. Unknown members are ignored, as Kubernetes adds so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from peergate.errors import InputError
 from peergate.model.names import JsonObject
 
 __all__ = ["Gate", "Kind", "Resource", "Review", "User", "parse_review"]
+
+_POD_KEY: Final = "authentication.kubernetes.io/pod-name"
+_POD_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+_POD_MOST: Final = 253
 
 
 class Gate(StrEnum):
@@ -54,13 +59,15 @@ class Resource:
 class User:
     """Who asks, as the API server authenticated it.
 
-    ``extra`` is left out on purpose: it is never evidence (kubernetes-facts.md I3).
+    Of ``extra`` only the token's Pod is kept, to be shown: it is no evidence (kubernetes-facts.md I3).
     """
 
     username: str
     uid: str
     """Empty when absent; an impersonated ServiceAccount has none (I3)."""
     groups: frozenset[str]
+    pod: str = ""
+    """Name of the Pod that the token is bound to, as ``extra`` says; empty where it names none."""
 
     @property
     def service_account(self) -> tuple[str, str] | None:
@@ -171,7 +178,17 @@ def _user(info: Mapping[str, Any]) -> User:
         username=_text(info, "username", where="request.userInfo"),
         uid=_text(info, "uid", where="request.userInfo"),
         groups=frozenset(groups),
+        pod=_pod(info.get("extra")),
     )
+
+
+def _pod(extra: object) -> str:
+    """Return the name of the token's Pod; whatever is no such name is left out, as nothing depends on it."""
+    values = extra.get(_POD_KEY) if isinstance(extra, dict) else None
+    match values:
+        case [str() as name] if len(name) <= _POD_MOST and _POD_NAME.fullmatch(name):
+            return name
+    return ""
 
 
 def _object(value: object, where: str) -> JsonObject:

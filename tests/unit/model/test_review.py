@@ -159,3 +159,23 @@ def test_a_nameless_deletion_is_an_item_of_a_collection():
 def test_the_subject_is_what_is_there_else_what_is_to_be():
     assert parse_review(DOCUMENT, gate=Gate.OWN).subject == {"old": 1}
     assert parse_review(without("request", "oldObject"), gate=Gate.OWN).subject == {"new": 1}
+
+
+POD = "authentication.kubernetes.io/pod-name"
+EXTRAS = {
+    "a token's Pod is kept": ({POD: ["bot-7d9f.0"]}, "bot-7d9f.0"),
+    "other members are not": ({"authentication.kubernetes.io/node-name": ["n"]}, ""),
+    "two Pods are none": ({POD: ["a", "b"]}, ""),
+    "a name that no Pod has is none": ({POD: ["../../secrets/x"]}, ""),
+    "a name with a line feed is none": ({POD: ["bot\n"]}, ""),
+    "a name that is too long is none": ({POD: ["a" * 254]}, ""),
+    "a text is none": ({POD: "bot"}, ""),
+    "a number is none": ({POD: [7]}, ""),
+    "no object at all is none": ("bot", ""),
+}
+
+
+@pytest.mark.parametrize(("extra", "pod"), EXTRAS.values(), ids=EXTRAS.keys())
+def test_of_what_else_the_api_server_says_of_a_user(extra, pod):
+    document = without("request", "userInfo", "extra", to=extra)
+    assert parse_review(document, gate=Gate.NAMESPACED).user.pod == pod
