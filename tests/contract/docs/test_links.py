@@ -42,3 +42,11 @@ def test_every_page_is_on_the_map():
         path for path in markdown_files() if path.is_relative_to(ROOT / "docs") and path.name != "README.md"
     ]
     assert [path.name for path in pages if path.name not in text] == []
+
+
+def test_files_that_the_architecture_names_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"[`\[]((?:[a-z]+/)+[a-z_]+\.(?:py|yaml))\b", text))
+    assert len(named) > 20
+    roots = (ROOT, ROOT / "operator" / "peergate")
+    assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []

@@ -24,7 +24,7 @@ def test_install_from_the_first_command_to_the_last(stage):
     page.run("first")
     judged, *_ = page.run("policy")
     assert judged.startswith("allow (audit)\n")
-    found, refused = page.run("guards", status={0: 3, 1: 1})
+    found, refused, _ = page.run("guards", status={0: 3, 1: 1})
     assert "canary" in found
     assert "NOT APPROVABLE" in refused
     assert "code=RequesterUnverified" in refused

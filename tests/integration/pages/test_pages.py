@@ -145,9 +145,8 @@ def _who_and_why(stage, page):
 
 
 def _keys_and_people(stage, page):
-    [request] = [
-        name for name in stage.cluster.kubectl("-n", "shop", "get", "chreq", "-o", "name").must().out.split()
-    ]
+    listed = stage.cluster.kubectl("-n", "shop", "get", "chreq", "-o", "name").must()
+    [request] = listed.out.split()
     key = stage.folder.parent / "people" / "alice"
     signed = run(
         "approve", request.partition("/")[2], "-n", "shop", "--key", str(key), "--yes", "--reason", "CHG-1",
