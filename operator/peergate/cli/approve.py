@@ -26,11 +26,15 @@ __all__ = ["approve"]
     "-f",
     "--filename",
     "file",
+    type=click.Path(allow_dash=True),
     metavar="FILE",
     help="The manifest, one object: for replace, or where a CR holds no whole patch.",
 )
 @click.option(
-    "--key", metavar="PATH|agent", help="Private key file, public key of an ssh-agent key, or agent."
+    "--key",
+    type=click.Path(allow_dash=True),
+    metavar="PATH|agent",
+    help="Private key file, public key of an ssh-agent key, or agent.",
 )
 @click.option("--requester", metavar="NAMESPACE/NAME", help="The agent's account, or a user name.")
 @click.option("--requester-uid", default="", metavar="UID", help="For a requester that is no ServiceAccount.")
@@ -49,11 +53,31 @@ __all__ = ["approve"]
 @click.option("--expect", metavar="cr-...", help="Sign only if the change has this id.")
 @click.option("--dry-run", is_flag=True, help="Show what would be signed, and stop.")
 @click.option("--attach", is_flag=True, help="Put the approval on the object at once.")
-@click.option("--out", metavar="FILE", help="Write the approval to a file instead of stdout.")
+@click.option(
+    "--out",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Write the approval to a file instead of stdout.",
+)
 @click.option("--print-payload", is_flag=True, help="Print the bytes an external signer signs.")
-@click.option("--payload-out", metavar="FILE", help="With --print-payload: keep the payload here.")
-@click.option("--payload", metavar="FILE", help="Finish with --signature: the payload that was kept.")
-@click.option("--signature", metavar="FILE", help="Finish: the signature from the external signer.")
+@click.option(
+    "--payload-out",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="With --print-payload: keep the payload here.",
+)
+@click.option(
+    "--payload",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Finish with --signature: the payload that was kept.",
+)
+@click.option(
+    "--signature",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Finish: the signature from the external signer.",
+)
 @output_flag("envelope", "json", "name")
 @cluster_flags
 @click.pass_context

@@ -24,8 +24,20 @@ def approver() -> None:
 @click.option(
     "--class", "class_", type=click.Choice(["human", "agent"]), default="human", help="Default: human."
 )
-@click.option("--key", "keys", multiple=True, metavar="FILE.pub", help="Public key, SSH or PEM; repeat.")
-@click.option("--allowed-signers", metavar="FILE", help="Take the keys of --identity from ssh's file.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(allow_dash=True),
+    metavar="FILE.pub",
+    help="Public key, SSH or PEM; repeat.",
+)
+@click.option(
+    "--allowed-signers",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Take the keys of --identity from ssh's file.",
+)
 @click.option("--username", "usernames", multiple=True, metavar="USER", help="Kubernetes user name; repeat.")
 @click.option(
     "--group", "groups", multiple=True, metavar="GROUP", help="Group that rules can ask for; repeat."

@@ -119,7 +119,11 @@ def cluster_flags(function: _F) -> _F:
             {"metavar": "NAME", "help": "Namespace; default: the context's."},
         ),
         (("--context",), "context", {"metavar": "NAME", "help": "Context of the kubeconfig."}),
-        (("--kubeconfig",), "kubeconfig", {"metavar": "FILE", "help": "Kubeconfig; default: $KUBECONFIG."}),
+        (
+            ("--kubeconfig",),
+            "kubeconfig",
+            {"type": click.Path(), "metavar": "FILE", "help": "Kubeconfig; default: $KUBECONFIG."},
+        ),
         (("--as",), "as_user", {"metavar": "USER", "help": "Impersonate this user."}),
         (
             ("--as-group",),

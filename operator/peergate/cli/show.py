@@ -15,7 +15,12 @@ __all__ = ["show"]
 @click.command(cls=Command)
 @click.argument("request", metavar="CR", shell_complete=suggest_requests)
 @click.option(
-    "-f", "--filename", "file", metavar="FILE", help="The manifest, where the request holds no whole patch."
+    "-f",
+    "--filename",
+    "file",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="The manifest, where the request holds no whole patch.",
 )
 @click.option("--full", is_flag=True, help="Every line of a long difference.")
 @click.option("--with-claim", is_flag=True, help="With -o: the agent's own reason too; nobody checked it.")
