@@ -249,9 +249,10 @@ async def serve(
     timeout_seconds: int = 5,
     max_body_bytes: int = 8 << 20,
     grace: timedelta = timedelta(0),
+    clients: Callable[[ssl.SSLContext], Callable[[asyncio.BaseTransport], bool]] | None = None,
     **more: Any,
 ) -> AsyncIterator[Served]:
-    """Run an edge on a free port of loopback."""
+    """Run an edge on a free port of loopback; ``clients`` makes of its context what looks at connections."""
     metrics = Metrics()
     settings = WebhookSettings(
         host="127.0.0.1",
@@ -263,7 +264,8 @@ async def serve(
     tls = serving_context(material)
     more.setdefault("deadline", timedelta(seconds=timeout_seconds - 0.5))
     handler = make_handler(decide, metrics=metrics, **more)
-    edge = Edge(handler, settings=settings, tls=tls, metrics=metrics, grace=grace)
+    allowed = clients(tls) if clients is not None else lambda _: True
+    edge = Edge(handler, settings=settings, tls=tls, metrics=metrics, grace=grace, allowed=allowed)
     async with edge.serving():
         yield Served(edge, metrics, material, tls, client_context(material))
 

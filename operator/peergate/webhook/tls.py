@@ -124,7 +124,7 @@ def serving_context(material: Material) -> ssl.SSLContext:
 def require_clients(context: ssl.SSLContext, *, ca_pem: bytes) -> None:
     """Have a listener's context ask every client for a certificate of these CAs, beside those of before.
 
-    Every connection proves itself: none is resumed.
+    No tickets are given out: a certificate that has ended can't live on in one.
     Errors: ConfigError if there is no CA in it; the context asks for certificates all the same.
     """
     context.verify_mode = ssl.CERT_REQUIRED

@@ -112,6 +112,12 @@ BROKEN: dict[str, tuple[str, str, Any, str]] = {
         [{"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["CREATE"]}],
         "cluster.gate.peergate.dev rules",
     ),
+    "an entry that lets through while nobody answers": (
+        "own",
+        "failurePolicy",
+        "Ignore",
+        "own.gate.peergate.dev failurePolicy",
+    ),
     "a condition that leaves out the canary": (
         "identity",
         "matchConditions",

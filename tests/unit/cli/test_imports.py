@@ -20,6 +20,7 @@ _MODULES = (
     "peergate.cli.agent",
     "peergate.cli.approver",
     "peergate.cli.doctor.command",
+    "peergate.cli.hooks.command",
     "peergate.cli.completion",
     "peergate.cli.version",
 )

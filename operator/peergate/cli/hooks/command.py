@@ -57,6 +57,12 @@ def remove_gate(
     "--target", required=True, metavar="NAME", help="Account that is not deleted, in each namespace."
 )
 @click.option("--open", "open_", required=True, metavar="NAME", help="Namespace of canary and bystander.")
+@click.option(
+    "--failure-policy",
+    type=click.Choice(["Fail", "Ignore"]),
+    default="Fail",
+    help="Of the entries that judge agents, as installed.",
+)
 @click.option("--held", required=True, metavar="NAME", help="A protected namespace.")
 @click.option(
     "--within", type=DurationType(), default=timedelta(minutes=2), metavar="DURATION", help="Default 2m."
@@ -64,7 +70,13 @@ def remove_gate(
 @cluster_flags
 @click.pass_context
 def self_test(  # noqa: PLR0917 - click passes every option by name
-    context: click.Context, config: Path, target: str, open_: str, held: str, within: timedelta
+    context: click.Context,
+    config: Path,
+    target: str,
+    open_: str,
+    held: str,
+    failure_policy: str,
+    within: timedelta,
 ) -> int:
     """Prove that the gate guards: a tagged account must be refused, an untagged one not even sent.
 
@@ -77,5 +89,6 @@ def self_test(  # noqa: PLR0917 - click passes every option by name
         Output(globals_of(context)),
         settings=load_settings(config),
         stage=Stage(target=target, open=open_, held=held),
+        failure_policy=failure_policy,
         seconds=within.total_seconds(),
     ).run()

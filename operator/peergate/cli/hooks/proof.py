@@ -21,7 +21,7 @@ from peergate.model.review import Gate, User
 from peergate.settings import Settings
 from peergate.shipped.drift import differences
 from peergate.shipped.listed import Listed, listed_in, live_conditions
-from peergate.shipped.webhookconfig import entry_name, render, service_client_config
+from peergate.shipped.webhookconfig import JUDGING, entry_name, render, service_client_config
 
 __all__ = ["Line", "configuration_line", "entry_line", "is_agent"]
 
@@ -61,21 +61,20 @@ def is_agent(settings: Settings, *, namespace: str, name: str, uid: str, tagged:
     return not isinstance(identify(user, snapshot=snapshot), NotAgent)
 
 
-def configuration_line(live: JsonObject | None, *, settings: Settings) -> Line:
-    """Return whether the live configuration is the shipped one.
+def configuration_line(live: JsonObject | None, *, settings: Settings, failure_policy: str) -> Line:
+    """Return whether the live configuration is the shipped one, its judging entries with this failure policy.
 
     The canary shows what happens in its own namespaces; a selector that leaves out another one shows here.
-    ``failurePolicy`` is a value of the chart, and not compared.
     """
     name = settings.webhook.configuration
     if live is None:
         return Line("configuration", good=False, text=f"there is no webhook configuration {name}")
     expected = render(settings, client_config=service_client_config(settings))
-    found = [
-        f"{one.entry} {one.member}"
-        for one in differences(live, expected=expected)
-        if one.member != "failurePolicy"
-    ]
+    judging = {entry_name(gate) for gate in JUDGING}
+    for entry in expected["webhooks"]:
+        if entry["name"] in judging:
+            entry["failurePolicy"] = failure_policy
+    found = [f"{one.entry} {one.member}" for one in differences(live, expected=expected)]
     if found:
         return Line("configuration", good=False, text=f"{name} is not as shipped: {', '.join(found)}")
     return Line("configuration", good=True, text=f"{name} is as shipped")

@@ -76,12 +76,14 @@ class SelfTest:
         *,
         settings: Settings,
         stage: Stage,
+        failure_policy: str,
         seconds: float,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._out = out
         self._settings = settings
         self._stage = stage
+        self._failure_policy = failure_policy
         self._seconds = seconds
         self._pause = pause
         self._players: dict[str, _Player] = {}
@@ -121,7 +123,7 @@ class SelfTest:
                 return [Line("settings", good=False, text=said)]
             live = cluster.find(f"{CONFIGURATIONS}/{self._settings.webhook.configuration}")
             return [
-                configuration_line(live, settings=self._settings),
+                configuration_line(live, settings=self._settings, failure_policy=self._failure_policy),
                 *(self._entry(gate, live=live, canary=canary, bystander=bystander) for gate in JUDGING),
             ]
         except CommandError as error:
