@@ -14,6 +14,8 @@ export PYTHONPATH := operator:.
 READY := .venv/.ready
 PYTHON := .venv/bin/python
 TESTED := tests/harness tests/tools/supply.py tests/conftest.py operator/image.py $(filter-out tests/bypass/test_% tests/bypass/conftest.py,$(wildcard tests/bypass/*.py)) tests/bypass/cases
+# A file stays with one worker, for clusters of its own start once; in order, for the last ones are short.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .PHONY: help
@@ -26,11 +28,11 @@ demo: $(READY) programs ## play the whole story on a development cluster, narrat
 
 .PHONY: test
 test: $(READY) test-programs ## run the tests, but for the slow ones (ARGS="-k name" picks)
-	@$(PYTHON) -m pytest -n 2 -m "not slow and not e2e" $(ARGS)
+	@$(PYTHON) -m pytest $(WORKERS) -m "not slow and not e2e" $(ARGS)
 
 .PHONY: test-all
 test-all: $(READY) test-programs ## run every test that needs no node
-	@$(PYTHON) -m pytest -n 2 -m "not e2e" $(ARGS)
+	@$(PYTHON) -m pytest $(WORKERS) -m "not e2e" $(ARGS)
 
 .PHONY: e2e
 e2e: $(READY) ## install and run it on real nodes: kind, or one of our own, as root (PEERGATE_E2E=kind|node)
