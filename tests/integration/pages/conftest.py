@@ -23,11 +23,14 @@ from peergate.shipped.webhookconfig import render
 STAND_INS = {
     "kubectl logs": "no nodes, so no Pods that run: the log of the process that stands for them",
     "kubectl get --raw .../proxy/...": "likewise: the health port of that process",
-    "kubectl rollout status": "likewise: says that it was not tried; make e2e waits for real Pods",
-    "helm test": "likewise: says that it was not tried; tests/chart and make e2e run it",
-    "helm install": "as --dry-run=client and without --wait: tests/chart and make e2e install for real",
+    "kubectl rollout status": "likewise: says that it was not tried",
+    "helm test": "likewise: says that it was not tried",
+    "helm install": "as --dry-run=client and without --wait",
 }
-"""What of the pages needs a node, and what runs in its place. Everything else runs as it stands."""
+"""What of the pages needs a node, and what runs in its place: on a node ``make e2e`` tries these.
+
+Everything else runs as it stands.
+"""
 
 
 @dataclass(slots=True)

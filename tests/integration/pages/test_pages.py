@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.harness.cache import cache_folder
 from tests.harness.waiting import wait_until
 from tests.support.cli import run
-from tests.support.documents import ROOT
+from tests.support.documents import DOCS, ROOT, in_code
 from tests.support.pages import Page, blocks_of, fences_of, search_path, workplace
 
 RUN = ("install.md", "policies.md", "approvers.md", "runbook.md", "verify-a-release.md")
@@ -62,6 +63,25 @@ def test_approvers(stage):
     assert "Disabled" in listed
     page.finish()
     stage.cluster.kubectl("delete", "approver", "erin").must()
+
+
+@pytest.mark.cluster
+def test_the_commands_of_alerts_are_commands(stage):
+    text = (DOCS / "alerts.md").read_text(encoding="utf-8")
+    commands = {word for word in in_code(text) if word.startswith(("kubectl ", "peergate "))}
+    assert len(commands) > 5
+    for command in sorted(commands):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=stage.folder,
+            env=stage.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        # The doctor finds something here; that is exit code 3.
+        assert done.returncode == (3 if "doctor" in command else 0), (command, done.stderr)
 
 
 @pytest.mark.cluster
