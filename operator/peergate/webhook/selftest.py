@@ -26,6 +26,7 @@ __all__ = ["SelfTest", "must_deny"]
 
 _LOG: Final = logging.getLogger(__name__)
 _CALL_SECONDS: Final = 5.0
+_OPENING_SECONDS: Final = 0.05
 _MAX_ANSWER: Final = 64 << 10
 
 
@@ -73,7 +74,9 @@ class SelfTest:
         return iter([self._under_way] if self._under_way else [])
 
     async def run(self) -> None:
-        """Repeat until cancelled; faster while it fails."""
+        """Repeat until cancelled, from when the listener is open; faster while it fails."""
+        while not self._port():
+            await asyncio.sleep(_OPENING_SECONDS)
         while True:
             await self.prove()
             await asyncio.sleep(self._interval if not self.problem else min(1.0, self._interval))
