@@ -75,9 +75,10 @@ class SelfTest:
 
     async def run(self) -> None:
         """Repeat until cancelled, from when the listener is open; faster while it fails."""
-        while not self._port():
-            await asyncio.sleep(_OPENING_SECONDS)
         while True:
+            if not self._port():
+                await asyncio.sleep(_OPENING_SECONDS)
+                continue
             await self.prove()
             await asyncio.sleep(self._interval if not self.problem else min(1.0, self._interval))
 
