@@ -12,6 +12,7 @@ import pytest
 from tests.harness.binaries import find_binaries, find_helm
 from tests.harness.clients import Client
 from tests.harness.cluster import Cluster
+from tests.harness.dev import _write_env
 from tests.harness.peergate import Installation
 from tests.harness.scenario import set_up, write_ssh_key
 from tests.harness.waiting import wait_until
@@ -26,6 +27,7 @@ STAND_INS = {
     "kubectl rollout status": "likewise: says that it was not tried",
     "helm test": "likewise: says that it was not tried",
     "helm install": "as --dry-run=client and without --wait",
+    "make up, make down": "the stage is up; tests/integration/harness/test_dev.py tries both",
 }
 """What of the pages needs a node, and what runs in its place: on a node ``make e2e`` tries these.
 
@@ -90,7 +92,19 @@ def stage_in(folder: Path) -> Iterator[Stage]:
                 "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
                 "LC_ALL": "C.UTF-8",
             }
-            yield Stage(installation, scenario.agent, workplace(folder / "top"), environment)
+            top = workplace(folder / "top")
+            _link_dev(top / ".dev", people=folder / "people", cluster=cluster, kubectl=shims / "kubectl")
+            yield Stage(installation, scenario.agent, top, environment)
+
+
+def _link_dev(folder: Path, *, people: Path, cluster: Cluster, kubectl: Path) -> None:
+    """Make what ``make up`` leaves in ``.dev``, of files that are there."""
+    folder.mkdir()
+    for file in people.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "admin.kubeconfig").symlink_to(cluster.kubeconfig)
+    (folder / "cluster").symlink_to(cluster.folder)
+    _write_env(folder, kubectl=kubectl)
 
 
 def _write_stand_ins(folder: Path, *, installation: Installation, kubectl: Path) -> None:
@@ -108,6 +122,7 @@ case " $* " in
 esac
 exec {quoted(kubectl)} "$@" """,
     )
+    stand_in(folder, "make", "exit 0")
     stand_in(
         folder,
         "helm",

@@ -13,8 +13,8 @@ from tests.support.cli import run
 from tests.support.documents import DOCS, ROOT, in_code
 from tests.support.pages import Page, blocks_of, fences_of, search_path, workplace
 
-RUN = ("install.md", "policies.md", "approvers.md", "runbook.md", "verify-a-release.md")
-"""The pages whose commands are all run here or in test_install.py."""
+RUN = ("tutorial.md", "install.md", "policies.md", "approvers.md", "runbook.md", "verify-a-release.md")
+"""The pages whose commands are all run, here and in the files beside."""
 
 
 @pytest.mark.parametrize("page", RUN)
