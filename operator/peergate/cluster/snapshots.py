@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -161,18 +161,14 @@ class Snapshots:
             return
 
     async def _build(self) -> None:
-        """Make the next snapshot out of what changed; the keyring in a thread, so that reviews go on."""
+        """Make the next snapshot out of what changed; what may be much in a thread, so that reviews go on."""
         keyring = await self._next_keyring()
+        requests = await self._next_requests()
         caches, now = self.caches, self._clock()
         while self._departed and self._departed[0][0] <= now:
             self._departed.popleft()
         kube_system = caches.namespaces.get(_KUBE_SYSTEM)
         base = self._current
-        requests = (
-            MappingProxyType(_that_count(caches.requests.items()))
-            if self._moved(caches.requests)
-            else base.requests
-        )
         self._current = replace(
             base,
             audience=f"k8s:{kube_system.uid}" if kube_system is not None else "",
@@ -187,15 +183,9 @@ class Snapshots:
                 if self._moved(caches.namespaces)
                 else base.namespaces
             ),
-            requests=requests,
-            rejections=(
-                base.rejections
-                if requests is base.requests
-                else rejections_by_object(requests, namespace=base.config.namespace)
-            ),
-            open_requests=(
-                base.open_requests if requests is base.requests else MappingProxyType(_open_of(requests))
-            ),
+            requests=base.requests if requests is None else requests.counting,
+            rejections=base.rejections if requests is None else requests.rejections,
+            open_requests=base.open_requests if requests is None else requests.opened,
             stale=self._stale(),
         )
 
@@ -216,6 +206,13 @@ class Snapshots:
         keyring = await asyncio.to_thread(build_keyring, specs)
         self._trusted = trusted
         return keyring
+
+    async def _next_requests(self) -> _Requests | None:
+        """Return what follows from the requests; ``None`` while they are what they were."""
+        if not self._moved(self.caches.requests):
+            return None
+        held, namespace = self.caches.requests.items(), self._current.config.namespace
+        return await asyncio.to_thread(_Requests.of, held, namespace=namespace)
 
     def _next_policies(self) -> PolicyIndex:
         if not self._moved(self.caches.policies):
@@ -257,6 +254,24 @@ class Snapshots:
         live = self.caches.namespaces.get(("", namespace))
         seen = (live.value if live is not None else {}, self._current.namespaces.get(namespace, {}))
         return any(labels.get(self._current.config.agents_label) == "true" for labels in seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What a snapshot knows of ChangeRequests, of which there may be tens of thousands."""
+
+    counting: Mapping[RequestKey, FiledRequest]
+    rejections: Mapping[str, tuple[FiledRequest, ...]]
+    opened: Mapping[Requester, int]
+
+    @classmethod
+    def of(cls, held: Mapping[Key, Held[RequestRecord | EndedRequest]], *, namespace: str) -> _Requests:
+        counting = _that_count(held)
+        return cls(
+            counting=MappingProxyType(counting),
+            rejections=rejections_by_object(counting, namespace=namespace),
+            opened=MappingProxyType(_open_of(counting)),
+        )
 
 
 def _that_count(held: Mapping[Key, Held[RequestRecord | EndedRequest]]) -> dict[RequestKey, FiledRequest]:
