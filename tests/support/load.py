@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from tests.harness.clients import Reply
@@ -12,7 +13,9 @@ from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE, path_of, reported
 from tests.support.world import World, victim
 
-__all__ = ["Load", "callers", "in_a_word"]
+__all__ = ["Load", "callers", "in_a_word", "under_load"]
+
+_CALLS = 20
 
 
 class Load:
@@ -74,3 +77,30 @@ def callers(pair: World, approved: str) -> dict[str, Callable[[], str]]:
         "admitted": lambda: in_a_word(pair.agent.request("DELETE", approved, body=DRY_DELETE)),
         "bystander": bystander,
     }
+
+
+@contextlib.contextmanager
+def under_load(town: World, *, torn: bool = False) -> Iterator[Load]:
+    """Let everybody call meanwhile; ``torn`` says that calls to the gate may fail, and be refused for it."""
+    with contextlib.ExitStack() as stack:
+        alice = town.crew.register("alice")
+        stack.callback(town.crew.remove, alice)
+        yield from _loaded(town, town.approved(town.victim(), alice), torn=torn)
+
+
+def _loaded(town: World, approved: str, *, torn: bool) -> Iterator[Load]:
+
+    def admitted() -> bool:
+        replies = [town.agent.request("DELETE", approved, body=DRY_DELETE).code for _ in range(8)]
+        return replies == [200] * 8
+
+    wait_until("every replica knows alice", admitted)
+    with Load(callers(town, approved), threads=1) as load:
+        load.reaches(_CALLS)
+        yield load
+        load.reaches(_CALLS)
+    print({name: dict(seen) for name, seen in load.seen.items()})
+    fault = {"failed"} if torn else set()
+    assert set(load.seen["refused"]) - fault == {"ApprovalMissing"}
+    assert set(load.seen["admitted"]) - fault == {"200"}
+    assert set(load.seen["bystander"]) == {"200"}

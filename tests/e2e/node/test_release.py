@@ -7,10 +7,8 @@ calls fail only where a replica is torn out of its work.
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,40 +19,12 @@ from tests.harness.node.release import NAMESPACE, HelmError
 from tests.harness.scenario import set_up
 from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE
-from tests.support.load import Load, callers
+from tests.support.load import under_load
 from tests.support.world import CONFIGURATION, conditions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/peergate-tls"
-CALLS = 20
-
-
-@contextlib.contextmanager
-def under_load(town, *, torn: bool = False) -> Iterator[Load]:
-    """Let everybody call meanwhile; ``torn`` says that calls to the gate may fail, and be refused for it."""
-    with contextlib.ExitStack() as stack:
-        alice = town.crew.register("alice")
-        stack.callback(town.crew.remove, alice)
-        yield from _loaded(town, town.approved(town.victim(), alice), torn=torn)
-
-
-def _loaded(town, approved: str, *, torn: bool) -> Iterator[Load]:
-
-    def admitted() -> bool:
-        replies = [town.agent.request("DELETE", approved, body=DRY_DELETE).code for _ in range(8)]
-        return replies == [200] * 8
-
-    wait_until("every replica knows alice", admitted)
-    with Load(callers(town, approved), threads=1) as load:
-        load.reaches(CALLS)
-        yield load
-        load.reaches(CALLS)
-    print({name: dict(seen) for name, seen in load.seen.items()})
-    fault = {"failed"} if torn else set()
-    assert set(load.seen["refused"]) - fault == {"ApprovalMissing"}
-    assert set(load.seen["admitted"]) - fault == {"200"}
-    assert set(load.seen["bystander"]) == {"200"}
 
 
 def test_the_release_is_as_the_chart_says(release):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import ssl
 import time
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
-import urllib3
-from tests.harness.peergate import PeergateProcess
 from tests.harness.waiting import wait_until
-from tests.support.changes import BACKGROUND, DRY_DELETE, path_of, reported
+from tests.support.asker import Asker
+from tests.support.changes import DRY_DELETE, path_of, reported
 from tests.support.load import Load, callers
 from tests.support.world import World, world
 
@@ -65,53 +60,6 @@ def test_a_crash_under_load_answers_no_call_wrongly(pair):
     print({name: dict(seen) for name, seen in load.seen.items()})
     assert set(load.seen["refused"]) <= {"ApprovalMissing", "failed"}
     assert set(load.seen["bystander"]) == {"200"}
-
-
-class Asker:
-    """Asks one replica about a deletion by the agent, as the API server asks: anybody may (T25)."""
-
-    def __init__(self, pair: World, path: str) -> None:
-        secret = pair.desk.get(path_of("secrets", "peergate-tls", namespace="peergate-system"))
-        authority = base64.b64decode(secret["data"]["ca.crt"]).decode("ascii")
-        self._http = urllib3.PoolManager(ssl_context=ssl.create_default_context(cadata=authority))
-        requester = pair.desk.requester
-        namespace = requester.username.split(":")[2]
-        resource = {"group": "", "version": "v1", "resource": "configmaps"}
-        kind = {"group": "", "version": "v1", "kind": "ConfigMap"}
-        old = pair.desk.get(path)
-        self._request = {
-            "kind": kind,
-            "resource": resource,
-            "requestKind": kind,
-            "requestResource": resource,
-            "name": old["metadata"]["name"],
-            "namespace": old["metadata"]["namespace"],
-            "operation": "DELETE",
-            "userInfo": {
-                "username": requester.username,
-                "uid": requester.uid,
-                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"],
-            },
-            "object": None,
-            "oldObject": old,
-            "dryRun": True,
-            "options": {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", **BACKGROUND},
-        }
-
-    def ask(self, replica: PeergateProcess) -> str:
-        """Return ``allowed``, or the code of the refusal."""
-        review = {
-            "apiVersion": "admission.k8s.io/v1",
-            "kind": "AdmissionReview",
-            "request": {**self._request, "uid": str(uuid4())},
-        }
-        url = f"https://127.0.0.1:{replica.port}/gates/namespaced"
-        reply = self._http.request("POST", url, json=review, retries=False, timeout=10.0)
-        response = json.loads(reply.data)["response"]
-        return "allowed" if response["allowed"] else response["status"]["details"]["causes"][0]["reason"]
-
-    def close(self) -> None:
-        self._http.clear()
 
 
 def test_both_replicas_forget_an_approver_within_two_seconds(pair):
