@@ -1,4 +1,4 @@
-"""The threat model tells the truth: each test it names is there, and each threat has a row."""
+"""The threat model tells the truth: each test it names is there, each threat has a row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.bypass.catalogue import CASES, ids_of
 from tests.support.documents import DOCS, ROOT, table
 
 TEXT = (DOCS / "threat-model.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(tests/[\w/.-]+\.py(?:::[^`]+)?)`", TEXT)))
+AVAILABILITY = (DOCS / "availability.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/.-]+\.py(?:::[^`]+)?)`", TEXT + AVAILABILITY)))
 SUITE = "tests/bypass/test_suite.py"
 LIVE = re.compile(r"`tests/(?:bypass|integration|fault|e2e)/")
 TABLES = {
