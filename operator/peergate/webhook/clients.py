@@ -7,8 +7,10 @@ What is left is the name in it, looked at before the first byte of a request is 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import ssl
+import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,9 @@ from peergate.webhook.tls import Material, own_client, require_clients
 
 __all__ = ["ClientCheck", "common_name"]
 
+_LOG: Final = logging.getLogger(__name__)
+_BETWEEN_LINES_SECONDS: Final = 60.0
+"""Whoever reaches the port can be refused as often as it likes; the log shall not grow by that."""
 _MAX_BUNDLE: Final = 1 << 20
 """Bytes of PEM; a Secret holds no more."""
 
@@ -34,6 +39,7 @@ class ClientCheck:
     def __init__(self, *, subjects: Collection[str], now: datetime) -> None:
         """Take the names that are good; none: every name that the CAs vouch for is."""
         self._subjects = frozenset(subjects)
+        self._told = float("-inf")
         self._own_name = f"peergate-self-test-{secrets.token_hex(16)}"
         self.own: Final[Material] = own_client(self._own_name, now=now)
         """What the own proof presents."""
@@ -61,7 +67,12 @@ class ClientCheck:
     def __call__(self, transport: asyncio.BaseTransport) -> bool:
         """Tell whether this connection's certificate is good; one without certificate never is."""
         name = common_name(transport.get_extra_info("peercert") or {})
-        return bool(name) and (not self._subjects or name in self._subjects or name == self._own_name)
+        if name and (not self._subjects or name in self._subjects or name == self._own_name):
+            return True
+        if (now := time.monotonic()) - self._told > _BETWEEN_LINES_SECONDS:
+            self._told = now
+            _LOG.warning("refused a client certificate: its name is none of clientVerification.subjects")
+        return False
 
 
 def common_name(certificate: Mapping[str, Any]) -> str:

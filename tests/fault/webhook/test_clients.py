@@ -153,6 +153,19 @@ def test_the_name_of_a_certificate(certificate, name):
     assert common_name(certificate) == name
 
 
+def test_a_wrong_name_is_logged_and_a_thousand_are_one_line(caplog):
+    class Transport:
+        def get_extra_info(self, _name):
+            return {"subject": ((("commonName", "somebody\nelse"),),)}
+
+    check = ClientCheck(subjects=(NAME,), now=datetime.now(UTC))
+    assert not any(check(Transport()) for _ in range(1000))
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "refused a client certificate: its name is none of clientVerification.subjects"
+    )
+
+
 def test_a_client_without_a_name_is_none_of_those_without_names():
     class Transport:
         def get_extra_info(self, _name):

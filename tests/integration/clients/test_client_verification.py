@@ -176,6 +176,17 @@ def test_the_values_of_the_page_are_the_charts():
     assert "--from-file=ca.crt=clients-ca.crt" in PAGE
 
 
+def test_the_check_of_the_page_says_yes_to_that_certificate_and_no_to_others(verified):
+    folder = verified.cluster.folder / "admission"
+    check = blocks("sh")[2]
+    assert check.startswith("openssl verify ")
+    foreign = verified.cluster.layout.authority.client("another", username="kube-apiserver-webhooks")
+    for certificate, good in (("webhooks.crt", True), (str(foreign.certificate), False)):
+        words = check.replace("webhooks.crt", certificate)
+        done = subprocess.run(["/bin/sh", "-euc", words], cwd=folder, check=False, capture_output=True)
+        assert (done.returncode == 0) is good
+
+
 def test_without_its_cas_an_operator_does_not_start(verified, tmp_path):
     settings = yaml.safe_load(
         (verified.cluster.folder / f"{verified.process.name}.yaml").read_text(encoding="utf-8")
