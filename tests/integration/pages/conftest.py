@@ -81,6 +81,7 @@ def stage_in(folder: Path) -> Iterator[Stage]:
         with Installation(cluster) as installation:
             scenario = set_up(installation, folder=folder / "people")
             home, shims = folder / "home", folder / "shims"
+            (home / ".kube").mkdir(parents=True)
             write_ssh_key(home / ".ssh" / "id_ed25519", comment="erin")
             _write_stand_ins(shims, installation=installation, kubectl=programs.kubectl)
             environment = {

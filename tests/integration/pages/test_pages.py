@@ -13,7 +13,16 @@ from tests.support.cli import run
 from tests.support.documents import DOCS, ROOT, in_code
 from tests.support.pages import Page, blocks_of, fences_of, search_path, workplace
 
-RUN = ("tutorial.md", "install.md", "policies.md", "approvers.md", "runbook.md", "verify-a-release.md")
+RUN = (
+    "tutorial.md",
+    "install.md",
+    "policies.md",
+    "approvers.md",
+    "coding-agents.md",
+    "doctor.md",
+    "runbook.md",
+    "verify-a-release.md",
+)
 """The pages whose commands are all run, here and in the files beside."""
 
 
@@ -63,6 +72,29 @@ def test_approvers(stage):
     assert "Disabled" in listed
     page.finish()
     stage.cluster.kubectl("delete", "approver", "erin").must()
+
+
+@pytest.mark.cluster
+def test_doctor(stage):
+    page = stage.page("doctor.md")
+    table, document, *_ = page.run("doctor", status={0: 3, 1: 3, 2: 3, 3: 1})
+    assert "demo-agent" in table
+    assert '"kind": "DoctorReport"' in document
+    page.finish()
+
+
+@pytest.mark.cluster
+def test_coding_agents(stage):
+    page = stage.page("coding-agents.md")
+    [created] = page.run("create")
+    assert "Secrets: not even reading them" in created
+    page = stage.page("coding-agents.md", over="export KUBECONFIG=~/.kube/coder.kubeconfig")
+    who, contexts = page.run("who")
+    assert "system:serviceaccount:agents:coder" in who
+    assert "coder" in contexts
+    # An agent of nobody's; and what was run before, on the page of the person who creates it.
+    page.finish("start", "create")
+    stage.cluster.kubectl("-n", "agents", "delete", "serviceaccount", "coder").must()
 
 
 @pytest.mark.cluster

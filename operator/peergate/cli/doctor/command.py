@@ -59,7 +59,7 @@ def doctor(  # noqa: PLR0917 - click passes every option by name
     \b
     peergate doctor
     peergate doctor --as system:serviceaccount:ops:sre-bot
-    peergate doctor --fix > fix.yaml && kubectl diff -f fix.yaml
+    peergate doctor --fix > fix.yaml; kubectl diff -f fix.yaml
     """
     if fix and output:
         raise click.UsageError("--fix prints manifests; leave out -o")
