@@ -48,14 +48,21 @@ class Enlistment:
 def enlist(out: Output, *, enlistment: Enlistment) -> None:
     """Create or renew the agent and write its kubeconfig.
 
-    Errors: CommandError: exit code 2 when the file exists or the account is something else, 4 when the gate
-        has not listed the account in time; then no credentials were made.
+    Errors: CommandError: exit code 2 when the file exists, its folder does not, or the account is something
+        else, 4 when the gate has not listed the account in time; then no credentials were made.
     """
     if enlistment.ttl < _SHORTEST:
         raise CommandError("too short a life; tokens live 10m at least; raise --ttl", exit_code=2)
     if enlistment.file.exists():
         raise CommandError(
             f"{visible(str(enlistment.file))} exists; it is not overwritten; choose another --kubeconfig-out",
+            exit_code=2,
+        )
+    if not enlistment.file.parent.is_dir():
+        # Found out now: later there would be an account, and nothing to use it with.
+        raise CommandError(
+            f"no folder {visible(str(enlistment.file.parent))} for the kubeconfig; nothing was created; "
+            "make it, or choose another --kubeconfig-out",
             exit_code=2,
         )
     cluster = connect(out)

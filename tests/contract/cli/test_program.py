@@ -127,6 +127,11 @@ CASES = {
         2,
         "tokens live 10m at least",
     ),
+    "a kubeconfig goes into a folder that is there": Case(
+        ("agent", "create", "bot", "--owner", "o", "--kubeconfig-out", "/nonexistent/x"),
+        2,
+        "no folder /nonexistent for the kubeconfig; nothing was created",
+    ),
     "a request needs a reason": Case(("request", "delete", "pod/a"), 2, "error: missing option '--reason'"),
     "a reason is a sentence": Case(
         ("request", "delete", "pod/a", "--reason", " "), 2, "error: wrong --reason; it has 1 character, "
