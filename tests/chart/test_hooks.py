@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.chart.conftest import CHART
 
+from peergate.cli.hooks.command import self_test
 from peergate.settings import Settings
 from peergate.shipped.companions import companion_policies
 
@@ -166,6 +168,16 @@ def test_the_policy_that_is_unbound_is_the_one_that_keeps_agents_from_the_gate(h
     assert arguments[-1] in names
     without = of(hooks({"agents": {"strict": True}, "companionPolicies": {"enabled": False}}), "Job")
     assert "--binding" not in without[0]["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_the_self_test_outlasts_what_drains(hooks):
+    """The command's default, which the chart leaves alone."""
+    [pod] = of(hooks(), "Pod")
+    assert "--settle" not in pod["spec"]["containers"][0]["args"]
+    [settle] = [option for option in self_test.params if option.name == "settle"]
+    assert settle.default > timedelta(seconds=Settings().webhook.drain_seconds)
+    values = {"hooks": {"selfTest": {"timeoutSeconds": 30}}}
+    assert of(hooks(values), "Pod")[0]["spec"]["activeDeadlineSeconds"] > 30 + settle.default.total_seconds()
 
 
 def test_names_fit_however_long_the_release_is_called(hooks):

@@ -13,10 +13,16 @@ from typing import Any
 import yaml
 from tests.harness.binaries import find_helm
 from tests.harness.cluster import Cluster
+from tests.harness.peergate import Installation
 from tests.harness.waiting import wait_until
 from tests.support.cli import Done, run
 
-__all__ = ["NAMESPACE", "Hook", "hook_documents"]
+__all__ = ["ENTRIES", "NAMESPACE", "UNSENT", "Hook", "hook_documents", "passed", "settings_file"]
+
+ENTRIES = ("namespaced", "cluster", "own", "identity")
+"""Those that judge agents, in the order of the test's lines."""
+UNSENT = "a tagged account is refused, an untagged one is not sent"
+"""What a line says where agents are known by more than being an account."""
 
 NAMESPACE = "peergate-system"
 _CHART = Path(__file__).resolve().parents[2] / "charts" / "peergate"
@@ -80,10 +86,14 @@ class Hook:
         return self.cluster.kubeconfig_for_account(NAMESPACE, self.pod["serviceAccountName"])
 
     def run(self, *, within: str, settings: Path | None = None, more: Sequence[str] = ()) -> Done:
-        """Run what the Pod's container would, with its own account; later arguments win."""
+        """Run what the Pod's container would, with its own account; later arguments win.
+
+        No replica of before drains here, so the self-test need not wait for that.
+        """
         [container] = self.pod["containers"]
         words = [str(settings) if word.startswith("/etc/") else word for word in container["args"]]
-        return run(*words, "--within", within, *more, kubeconfig=self.kubeconfig)
+        settle = ("--settle", "0s") if "self-test" in words else ()
+        return run(*words, "--within", within, *settle, *more, kubeconfig=self.kubeconfig)
 
     def wait_unbound(self, verb: str, resource: str, name: str) -> None:
         """Return once the account has not this right (any more)."""
@@ -96,3 +106,17 @@ class Hook:
                 ).ok
             ),
         )
+
+
+def passed(said: str) -> list[str]:
+    """Return the lines of a self-test that passed, each entry with this text."""
+    return [
+        "ok    configuration  peergate is as shipped",
+        *(f"ok    {entry:<13}  {said}" for entry in ENTRIES),
+        "the gate guards: 4 of 4 entries",
+    ]
+
+
+def settings_file(installation: Installation) -> Path:
+    """Return the settings that an installation's first replica reads."""
+    return installation.cluster.folder / f"{installation.process.name}.yaml"

@@ -173,3 +173,4 @@ def test_what_is_left_of_a_hook_whose_helm_was_killed_opens_nothing(place, runni
     reply = bot.request("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", body=made)
     assert reply.code == 403
     assert admin.request("GET", account(NAMESPACE, "peergate-uninstall")).code == 404
+    admin.apply(made)

@@ -10,56 +10,30 @@ import pytest
 import yaml
 from tests.harness.peergate import Installation
 from tests.harness.waiting import wait_until
+from tests.support.chart_hooks import ENTRIES, UNSENT, passed, settings_file
+
+from peergate.cli.flags import Globals
+from peergate.cli.hooks.selftest import SelfTest, Stage
+from peergate.cli.output import Output
+from peergate.errors import CommandError
 
 pytestmark = pytest.mark.cluster
 
 CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/peergate"
-ENTRIES = ("namespaced", "cluster", "own", "identity")
-UNSENT = "a tagged account is refused, an untagged one is not sent"
-AGENTS = "a tagged account is refused, and an untagged one, which the settings make an agent too"
-
-MODES: dict[str, tuple[dict[str, Any], str]] = {
-    "by namespace, group and user name": (
-        {
-            "namespaces": ["bots"],
-            "groups": ["peergate.dev:ai-agents"],
-            "usernames": ["oidc:*@agents.example.com"],
-        },
-        UNSENT,
-    ),
-    "by a group that every account has": ({"groups": ["system:serviceaccounts"]}, AGENTS),
-    "strict": ({"strict": True}, AGENTS),
-}
-
-
-def passed(said: str) -> list[str]:
-    return [
-        "ok    configuration  peergate is as shipped",
-        *(f"ok    {entry:<13}  {said}" for entry in ENTRIES),
-        "the gate guards: 4 of 4 entries",
-    ]
-
-
-def settings_file(installation: Installation):
-    return installation.cluster.folder / f"{installation.process.name}.yaml"
-
-
-@pytest.mark.parametrize(
-    ("agents", "said"),
-    [
-        pytest.param(*mode, id=sentence, marks=() if sentence == "strict" else pytest.mark.slow)
-        for sentence, mode in MODES.items()
-    ],
-)
-def test_it_passes_however_agents_are_known(place, stage, agents, said):
-    with Installation(place, settings={"agents": agents}) as installation:
-        done = stage.run(within="30s", settings=settings_file(installation))
-    assert (done.status, done.out.splitlines()) == (0, passed(said)), done.err
 
 
 @pytest.fixture
 def running(running_once, stage):
-    """An installation where agents are known by the tag alone; put back by whoever breaks it."""
+    """An installation that judges the canary; put back by whoever breaks it."""
+    cluster = running_once.cluster
+    canary = cluster.client(cluster.kubeconfig_for_account("peergate-test-open", "canary"))
+    path = "/api/v1/namespaces/peergate-test-open/serviceaccounts/peergate-self-test"
+
+    def judged() -> bool:
+        return "gate.peergate.dev" in str(canary.request("DELETE", path, query={"dryRun": "All"}).body)
+
+    wait_until("the canary is judged", judged)
+    canary.close()
     return running_once
 
 
@@ -233,6 +207,26 @@ def test_a_gate_that_does_not_answer_fails_it(stage, running):
     assert out.count("the API server did not reach the gate: ") == 4
 
 
+def test_a_pass_that_does_not_go_on_is_none(stage, running):
+    """As after an upgrade: who answered was about to stop, and who is left does not answer."""
+    test = SelfTest(
+        Output(Globals(kubeconfig=str(stage.kubeconfig))),
+        settings=running.settings,
+        stage=Stage(target="peergate-self-test", open="peergate-test-open", held="peergate-test-held"),
+        failure_policy="Fail",
+        seconds=0,
+        settle_seconds=10,
+        pause=lambda _: running.process.kill(),
+    )
+    try:
+        with pytest.raises(CommandError, match="the API server did not reach the gate") as failed:
+            test.run()
+    finally:
+        running.process.start()
+        running.process.wait_ready()
+    assert failed.value.exit_code == 3
+
+
 def test_a_canary_without_its_tag_fails_it(stage, running):
     admin = running.cluster.admin
     admin.kubectl(
@@ -266,7 +260,8 @@ def test_nothing_is_deleted_and_a_policy_that_only_audits_is_no_failure(stage, r
     finally:
         admin.kubectl("delete", "protectionpolicy", "try-out").must()
     assert admin.kubectl("get", "-f", "-", "-o", "name", input=yaml.safe_dump_all(stage.documents)).ok
-    assert admin.request("GET", "/apis/peergate.dev/v1alpha1/changerequests").body["items"] == []
+    filed = admin.request("GET", "/apis/peergate.dev/v1alpha1/changerequests").body["items"]
+    assert "canary" not in str([one["spec"]["requester"] for one in filed])
 
 
 RIGHTS = {

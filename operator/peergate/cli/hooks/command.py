@@ -67,6 +67,13 @@ def remove_gate(
 @click.option(
     "--within", type=DurationType(), default=timedelta(minutes=2), metavar="DURATION", help="Default 2m."
 )
+@click.option(
+    "--settle",
+    type=DurationType(),
+    default=timedelta(seconds=15),
+    metavar="DURATION",
+    help="How long it must go on holding: longer than replicas drain. Default 15s.",
+)
 @cluster_flags
 @click.pass_context
 def self_test(  # noqa: PLR0917 - click passes every option by name
@@ -77,6 +84,7 @@ def self_test(  # noqa: PLR0917 - click passes every option by name
     held: str,
     failure_policy: str,
     within: timedelta,
+    settle: timedelta,
 ) -> int:
     """Prove that the gate guards: a tagged account must be refused, an untagged one not even sent.
 
@@ -91,4 +99,5 @@ def self_test(  # noqa: PLR0917 - click passes every option by name
         stage=Stage(target=target, open=open_, held=held),
         failure_policy=failure_policy,
         seconds=within.total_seconds(),
+        settle_seconds=settle.total_seconds(),
     ).run()

@@ -68,7 +68,7 @@ class _Player:
 
 
 class SelfTest:
-    """Tries again until everything holds, at most for so many seconds."""
+    """Tries again until everything holds, and goes on holding; for the former it waits so many seconds."""
 
     def __init__(
         self,
@@ -78,13 +78,20 @@ class SelfTest:
         stage: Stage,
         failure_policy: str,
         seconds: float,
+        settle_seconds: float,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """Take how long everything must go on holding.
+
+        After an upgrade replicas of before still answer while they drain: what they say proves nothing of
+        those that stay.
+        """
         self._out = out
         self._settings = settings
         self._stage = stage
         self._failure_policy = failure_policy
         self._seconds = seconds
+        self._settle_seconds = settle_seconds
         self._pause = pause
         self._players: dict[str, _Player] = {}
 
@@ -97,10 +104,12 @@ class SelfTest:
         """
         cluster = connect(self._out)
         ends = time.monotonic() + self._seconds
+        since = None
         while True:
             lines = self._round(cluster)
-            bad = [line for line in lines if not line.good]
-            if not bad or time.monotonic() >= ends:
+            bad, now = [line for line in lines if not line.good], time.monotonic()
+            since = None if bad else since or now
+            if (bad and now >= ends) or (since is not None and now - since >= self._settle_seconds):
                 break
             self._pause(_BETWEEN_SECONDS)
         for line in lines:
