@@ -121,6 +121,33 @@ def test_an_upgrade_that_would_leave_the_gate_open_to_somebody_fails(town, relea
     assert town.desk.there(path)
 
 
+def test_client_verification_that_the_api_server_does_not_pass_fails_closed_and_the_upgrade_says_so(
+    town, release
+):
+    admin, path = release.cluster.admin, town.victim()
+    authority = release.cluster.layout.authority.pair.certificate
+    admin.kubectl(
+        "-n", NAMESPACE, "create", "secret", "generic", "clients", f"--from-file=ca.crt={authority}"
+    ).must()
+    asked = {"enabled": True, "caSecret": "clients", "subjects": ["kube-apiserver-webhooks"]}
+    values = {
+        "webhook": {"clientVerification": asked},
+        "hooks": {"selfTest": {"enabled": True, "timeoutSeconds": 10}},
+    }
+    with pytest.raises(HelmError):
+        release.upgrade(values=values)
+    release.wait_ready()  # their own proof comes through the port all the same
+    assert "the API server did not reach the gate: " in log_of_the_test(release)
+    reply = town.agent.request("DELETE", path)
+    assert (reply.code, "failed calling webhook" in str(reply.body)) == (500, True)
+    assert town.desk.there(path)
+    assert town.bystander.request("DELETE", path, query={"dryRun": "All"}).code == 200
+    release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+    release.wait_ready()
+    town.wait_judged()
+    admin.kubectl("-n", NAMESPACE, "delete", "secret/clients", "pod/peergate-self-test", "--now").must()
+
+
 def deletions(release) -> list[tuple[str, str]]:
     """Return who deleted what of the release, in order."""
     wanted = {"validatingwebhookconfigurations", "deployments", "services", "clusterrolebindings"}
