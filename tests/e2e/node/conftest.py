@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.harness.node.release import Release
 from tests.harness.principals import create_account
 from tests.support.changes import Crew, Desk, config_map
 from tests.support.world import World
+
+# The self-test (test_lifecycle.py) puts one more account into the condition, for two minutes.
+VALUES = {"approvals": {"retryWindow": "2s"}, "hooks": {"selfTest": {"enabled": False}}}
 
 
 @pytest.fixture(scope="session")
@@ -26,25 +30,41 @@ def node() -> Iterator[Nodes]:
 @pytest.fixture(scope="session")
 def _release(node: Nodes) -> Release:
     """Peergate, installed by Helm: two replicas, the chart's values but for a shorter retry window."""
-    # Its self-test (test_lifecycle.py) puts one more account into the condition, for two minutes.
-    values = {"approvals": {"retryWindow": "2s"}, "hooks": {"selfTest": {"enabled": False}}}
-    release = Release(node, values=values)
+    release = Release(node, values=VALUES)
     release.install()
     return release
 
 
 @pytest.fixture(scope="session")
 def _town(_release: Release) -> Iterator[World]:
-    cluster = _release.cluster
+    with inhabited(_release) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[World]:
+    """A release on two nodes of its own, and who uses it."""
+    with backend.start(nodes=2) as running:
+        running.load(operator_image())
+        release = Release(running, values=VALUES)
+        release.install()
+        with inhabited(release) as world:
+            yield world
+
+
+@contextlib.contextmanager
+def inhabited(release: Release) -> Iterator[World]:
+    """Let an agent that is judged, a bystander, a desk and a crew use it."""
+    cluster = release.cluster
     with fresh_namespace(cluster, protected=True) as namespace:
         agent = create_account(cluster, "agents", "demo-agent", owner="team-platform")
         bystander = create_account(cluster, "workers", "bystander")
         cluster.admin.apply(config_map(namespace, "probe"))
-        _release.wait_gated(agent, namespace=namespace)
+        release.wait_gated(agent, namespace=namespace)
         desk = Desk(cluster, agent, account="agents/demo-agent", owner="team-platform")
         with Crew(desk) as crew:
             yield World(
-                installation=_release,
+                installation=release,
                 agent=agent,
                 bystander=bystander,
                 desk=desk,

@@ -62,9 +62,12 @@ def chosen() -> str:
     return wanted or ("node" if kind.what_is_missing() else "kind")
 
 
-def start() -> AbstractContextManager[Nodes]:
-    """Return a cluster of the chosen kind, which runs while it is entered. Errors: ValueError."""
-    return kind.KindNodes() if chosen() == "kind" else LocalNode()
+def start(*, nodes: int = 1) -> AbstractContextManager[Nodes]:
+    """Return a cluster of the chosen kind, which runs while it is entered; kind's has two nodes for Pods.
+
+    Errors: ValueError.
+    """
+    return kind.KindNodes() if chosen() == "kind" else LocalNode(nodes=nodes)
 
 
 def what_is_missing() -> str:

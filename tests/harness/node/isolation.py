@@ -23,11 +23,10 @@ from tests.harness.node.enter import hierarchies
 from tests.harness.process import Child, KeptFolder
 from tests.harness.waiting import wait_until
 
-__all__ = ["API_SERVICE", "HOSTNAME", "PODS", "Isolation", "NodeError", "what_is_missing"]
+__all__ = ["API_SERVICE", "PODS", "Isolation", "NodeError", "what_is_missing"]
 
-HOSTNAME = "node1"
-PODS = "10.244.0.0/24"
-"""Addresses of Pods."""
+PODS = "10.244.0.0/16"
+"""Addresses of Pods, of all nodes of a cluster."""
 API_SERVICE = "10.96.0.1"
 """The first address of Services, which is the API server's."""
 
@@ -95,13 +94,19 @@ def what_is_missing() -> str:
 
 
 class Isolation:
-    """One node's namespaces and cable, by ``start`` and ``end``; ``folder`` keeps its state in between."""
+    """One node's namespaces and cable, by ``start`` and ``end``; ``folder`` keeps its state in between.
 
-    def __init__(self, kept: KeptFolder) -> None:
+    ``number`` counts the nodes of a cluster, from 1.
+    """
+
+    def __init__(self, kept: KeptFolder, *, number: int = 1) -> None:
         if missing := what_is_missing():
             raise NodeError(missing)
         self._kept = kept
         self.folder = kept.path
+        self.hostname = f"node{number}"
+        self.pods = f"10.244.{number - 1}.0/24"
+        """Addresses of its Pods."""
         self._name = f"pg{secrets.token_hex(3)}"
         network = secrets.randbelow(1 << 14) * 4
         self._outside, self.address = (
@@ -133,7 +138,7 @@ class Isolation:
         document = {
             "state": str(self.folder),
             "cgroup": self._name,
-            "hostname": HOSTNAME,
+            "hostname": self.hostname,
             "sysctls": {path: value for path, value in _SYSCTLS.items() if Path("/proc/sys", path).exists()},
         }
         configuration.write_text(json.dumps(document), encoding="utf-8")
@@ -150,6 +155,28 @@ class Isolation:
         if not child.running:
             raise RuntimeError(f"the node ended with {child.exit_status}:\n{child.tail()}")
         self._lay_cable()
+
+    def connect(self, other: Isolation) -> None:
+        """Lay a cable to another node that was started, for its address and its Pods'."""
+        ends = (
+            "eth1",
+            "netns",
+            str(self.pid),
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth1",
+            "netns",
+            str(other.pid),
+        )
+        _ip("link", "add", *ends)
+        for here, there in ((self, other), (other, self)):
+            inside = here._prefix()
+            _ip("link", "set", "eth1", "up", inside=inside)
+            # The cable's ends have no addresses of their own: nodes answer for theirs on every cable.
+            _ip("route", "add", f"{there.address}/32", "dev", "eth1", inside=inside)
+            _ip("route", "add", there.pods, "via", there.address, "dev", "eth1", "onlink", inside=inside)
 
     def end(self) -> None:
         """End everything in it at once; what it wrote to its folder stays.

@@ -1,12 +1,13 @@
-"""A Kubernetes cluster of one node on this machine: no Docker, no registry, nothing installed.
+"""A Kubernetes cluster of nodes on this machine: no Docker, no registry, nothing installed.
 
-The control plane is that of the development cluster (``cluster.py``), in the network of the node; kubelet,
-containerd and kube-proxy run in the node's namespaces (``isolation.py``). Needs root.
+The control plane is that of the development cluster (``cluster.py``), in the network of the first node;
+kubelet, containerd and kube-proxy run in the namespaces of each (``isolation.py``). Needs root.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Self
 from tests.harness.binaries import find_node_binaries
 from tests.harness.clients import Client
 from tests.harness.cluster import Cluster
-from tests.harness.node.isolation import HOSTNAME, Isolation
+from tests.harness.node.isolation import Isolation
 from tests.harness.node.pause import pause_image
 from tests.harness.node.runtime import Runtime, api_server_flags
 from tests.harness.process import Child, KeptFolder
@@ -27,10 +28,14 @@ _READY_SECONDS = 120.0
 
 
 class LocalNode:
-    """A cluster with a node: started by ``with``, gone afterwards.
+    """A cluster with nodes of our own: started by ``with``, gone afterwards.
 
-    Whatever ends its owner, no process, mount, namespace, cgroup, address or file stays.
+    Whatever ends its owner, no process, mount, namespace, cgroup, address or file stays. The control plane is
+    in the network of the first node.
     """
+
+    def __init__(self, *, nodes: int = 1) -> None:
+        self._count = nodes
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -46,76 +51,118 @@ class LocalNode:
         """Return a user whom RBAC does not hold."""
         return self.cluster.admin
 
+    @property
+    def machine(self) -> Isolation:
+        """Return the first node as a machine."""
+        return self._machines[0]
+
     def _start(self, stack: contextlib.ExitStack) -> None:
         binaries, pause = find_node_binaries(), pause_image()
         self._kube_scheduler = binaries.kube_scheduler
-        kept = stack.enter_context(KeptFolder(Path(tempfile.mkdtemp(prefix="peergate-node-"))))
-        self.machine = Isolation(kept)
-        stack.callback(self.machine.end)
-        self.machine.start()
+        self._machines = tuple(self._machine(stack, number=number + 1) for number in range(self._count))
+        self._start_machines()
         self.cluster = stack.enter_context(
             Cluster(
                 place=self.machine.place, api_server_flags=lambda layout: api_server_flags(layout.authority)
             )
         )
-        self.runtime = Runtime(
-            machine=self.machine, authority=self.cluster.layout.authority, binaries=binaries
+        proxy = self.cluster.kubeconfig_for_user("system:kube-proxy")
+        self._runtimes = tuple(
+            Runtime(machine=machine, authority=self.cluster.layout.authority, binaries=binaries)
+            for machine in self._machines
         )
-        self.runtime.start_containerd()
-        self._until("containerd answers", self.runtime.answers, program="containerd")
+        for runtime in self._runtimes:
+            runtime.start_containerd()
         self.load(pause)
-        kubelet = self.cluster.kubeconfig_for_user(f"system:node:{HOSTNAME}", groups=("system:nodes",))
-        self.runtime.start_kubelet(kubeconfig=kubelet)
-        self.runtime.start_proxy(kubeconfig=self.cluster.kubeconfig_for_user("system:kube-proxy"))
+        for runtime in self._runtimes:
+            username = f"system:node:{runtime.machine.hostname}"
+            kubelet = self.cluster.kubeconfig_for_user(username, groups=("system:nodes",))
+            runtime.start_kubelet(kubeconfig=kubelet)
+            runtime.start_proxy(kubeconfig=proxy)
         self._scheduler_kubeconfig = self.cluster.kubeconfig_for_user("system:kube-scheduler")
         self._start_scheduler()
         stack.callback(self._stop_scheduler)
         self.wait_ready()
 
+    def _machine(self, stack: contextlib.ExitStack, *, number: int) -> Isolation:
+        kept = stack.enter_context(KeptFolder(Path(tempfile.mkdtemp(prefix="peergate-node-"))))
+        machine = Isolation(kept, number=number)
+        stack.callback(machine.end)
+        return machine
+
+    def _start_machines(self) -> None:
+        for machine in self._machines:
+            machine.start()
+        for machine in self._machines[1:]:
+            self.machine.connect(machine)
+
+    @property
+    def machines(self) -> tuple[Isolation, ...]:
+        """Return the nodes as machines."""
+        return self._machines
+
     def load(self, image: Path) -> None:
-        """Give the node an image, a file of the kind that ``docker save`` writes."""
-        self.runtime.load(image)
+        """Give every node an image, a file of the kind that ``docker save`` writes."""
+        for runtime in self._runtimes:
+            self._until("containerd answers", runtime.answers, machine=runtime.machine, program="containerd")
+            runtime.load(image)
 
     def wait_ready(self) -> None:
-        """Return once the node takes Pods."""
-        self._until("the node is ready", self._is_ready, program="kubelet")
+        """Return once every node takes Pods."""
+        for machine in self._machines:
+            self._until(
+                f"{machine.hostname} is ready",
+                functools.partial(self._is_ready, machine),
+                machine=machine,
+                program="kubelet",
+            )
 
     def processes(self, program: str, *, pod: str = "") -> tuple[int, ...]:
         """Return the pids of what runs by that program name; with the uid of a Pod only what runs in it."""
-        return self.machine.processes(program, pod=pod)
+        return tuple(pid for machine in self._machines for pid in machine.processes(program, pod=pod))
 
     def kill(self, program: str, *, pod: str = "") -> None:
         """End all of these at once (SIGKILL)."""
-        self.machine.kill(program, pod=pod)
+        for machine in self._machines:
+            machine.kill(program, pod=pod)
 
     def reaches(self, address: str, *, port: int) -> bool:
         """Tell whether a TCP connection from where the API server runs is taken."""
         return self.machine.reaches(address, port=port)
 
     def cut_power(self) -> None:
-        """End the whole machine at once; what is on its disk stays."""
+        """End the machines at once; what is on their disks stays."""
         self._stop_scheduler()
         self.cluster.cut_power()
-        self.machine.end()
+        for machine in self._machines:
+            machine.end()
 
     def restore_power(self) -> None:
-        """Start it again from its disk; returns when the node is ready, Pods may not be yet."""
-        self.machine.start()
+        """Start them again from their disks; returns when every node is ready, Pods may not be yet."""
+        self._start_machines()
         self.cluster.restore_power()
         self._start_scheduler()
-        self._until("containerd answers", self.runtime.answers, program="containerd")
-        # What the API server knows of the node is from before: only a new report says that it is back.
-        before = self._reported()
-        self._until("the node reports again", lambda: self._reported() not in {before, ""}, program="kubelet")
+        # What the API server knows of a node is from before: only a new report says that it is back.
+        before = {machine: self._reported(machine) for machine in self._machines}
+        for machine in self._machines:
+            self._until(
+                f"{machine.hostname} reports again",
+                functools.partial(self._reports_anew, machine, since=before[machine]),
+                machine=machine,
+                program="kubelet",
+            )
         self.wait_ready()
 
-    def _reported(self) -> str:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{HOSTNAME}"
+    def _reports_anew(self, machine: Isolation, *, since: str) -> bool:
+        return self._reported(machine) not in {since, ""}
+
+    def _reported(self, machine: Isolation) -> str:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{machine.hostname}"
         reply = self.admin.request("GET", path)
         return str(reply.body["spec"]["renewTime"]) if reply.code == 200 else ""
 
-    def _is_ready(self) -> bool:
-        reply = self.admin.request("GET", f"/api/v1/nodes/{HOSTNAME}")
+    def _is_ready(self, machine: Isolation) -> bool:
+        reply = self.admin.request("GET", f"/api/v1/nodes/{machine.hostname}")
         if reply.code != 200:
             return False
         conditions = reply.body["status"].get("conditions", [])
@@ -142,8 +189,8 @@ class LocalNode:
     def _stop_scheduler(self) -> None:
         self._scheduler.kill()
 
-    def _until(self, what: str, holds: Callable[[], object], *, program: str) -> None:
+    def _until(self, what: str, holds: Callable[[], object], *, machine: Isolation, program: str) -> None:
         try:
             wait_until(what, holds, within=_READY_SECONDS)
         except TimeoutError as error:
-            raise RuntimeError(f"{error}; {program} says:\n{self.machine.log(program)}") from None
+            raise RuntimeError(f"{error}; {program} says:\n{machine.log(program)}") from None

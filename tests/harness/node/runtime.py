@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.harness.binaries import NodeBinaries
 from tests.harness.node.debian import unpacked
-from tests.harness.node.isolation import HOSTNAME, PODS, Isolation
+from tests.harness.node.isolation import PODS, Isolation
 from tests.harness.node.pause import PAUSE
 from tests.harness.pki import Authority
 
@@ -72,7 +72,7 @@ class Runtime:
         """Let containerd run."""
         configuration = self.folder / "containerd.toml"
         configuration.write_text(self._containerd(), encoding="utf-8")
-        self._write("cni/10-pods.conflist", _network(self.folder))
+        self._write("cni/10-pods.conflist", _network(self.folder, pods=self.machine.pods))
         self._run("containerd", str(self._root / "usr/bin/containerd"), "--config", str(configuration))
 
     def start_kubelet(self, *, kubeconfig: Path) -> None:
@@ -84,7 +84,7 @@ class Runtime:
             str(self.binaries.kubelet),
             f"--config={configuration}",
             f"--kubeconfig={kubeconfig}",
-            f"--hostname-override={HOSTNAME}",
+            f"--hostname-override={self.machine.hostname}",
             f"--node-ip={self.machine.address}",
             "--oom-score-adj=0",
             f"--root-dir={self.folder / 'kubelet'}",
@@ -93,7 +93,7 @@ class Runtime:
 
     def start_proxy(self, *, kubeconfig: Path) -> None:
         """Let kube-proxy run, as this user of the API server."""
-        configuration = self._write("kube-proxy.json", _proxy(kubeconfig))
+        configuration = self._write("kube-proxy.json", _proxy(kubeconfig, hostname=self.machine.hostname))
         self._run("kube-proxy", str(self.binaries.kube_proxy), f"--config={configuration}")
 
     def answers(self) -> bool:
@@ -159,7 +159,7 @@ class Runtime:
         )
 
     def _kubelet(self) -> dict[str, Any]:
-        serving = self.authority.server(HOSTNAME, addresses=(self.machine.address,))
+        serving = self.authority.server(self.machine.hostname, addresses=(self.machine.address,))
         return {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -193,7 +193,7 @@ class Runtime:
         }
 
 
-def _network(folder: Path) -> dict[str, Any]:
+def _network(folder: Path, *, pods: str) -> dict[str, Any]:
     """Return the network of Pods: one bridge, through which a Pod may also reach itself."""
     bridge = {
         "type": "bridge",
@@ -204,20 +204,20 @@ def _network(folder: Path) -> dict[str, Any]:
         "ipam": {
             "type": "host-local",
             "dataDir": str(folder / "addresses"),
-            "ranges": [[{"subnet": PODS}]],
+            "ranges": [[{"subnet": pods}]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
     return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}
 
 
-def _proxy(kubeconfig: Path) -> dict[str, Any]:
+def _proxy(kubeconfig: Path, *, hostname: str) -> dict[str, Any]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clusterCIDR": PODS,
-        "hostnameOverride": HOSTNAME,
+        "hostnameOverride": hostname,
         "oomScoreAdj": 0,
         "clientConnection": {"kubeconfig": str(kubeconfig)},
         # Zero: settings of the whole machine stay as they are.
