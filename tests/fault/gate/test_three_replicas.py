@@ -40,7 +40,7 @@ from urllib3.exceptions import HTTPError
 from peergate.cluster.lease import LEASE_NAME, LeaseTiming
 from peergate.webhook.tls import join_bundles, self_signed
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 CALLS = 20
 SECRET = path_of("secrets", "peergate-tls", namespace="peergate-system")
@@ -173,7 +173,6 @@ def leaders(trio) -> list[PeergateProcess]:
     return [replica for replica, words in said.items() if words[-1:] == ["leading"]]
 
 
-@pytest.mark.slow
 def test_the_leader_is_killed_and_another_one_takes_the_housekeeping_on(trio):
     made = trio.world
     wait_until("one leads", lambda: leaders(trio))
@@ -193,7 +192,6 @@ def test_the_leader_is_killed_and_another_one_takes_the_housekeeping_on(trio):
         made.installation.wait_gated(newcomer, namespace=made.namespace)
 
 
-@pytest.mark.slow
 def test_replicas_end_in_order_one_after_the_other_and_fail_no_call(trio):
     with trio.loaded() as load:
         for replica in trio.replicas:
@@ -288,7 +286,6 @@ def test_a_deleted_secret_is_put_back_with_what_is_served(trio):
     assert served_by(trio) == served
 
 
-@pytest.mark.slow
 def test_a_certificate_that_nears_its_end_is_followed_by_another_on_every_replica(trio):
     """The one that ends soon is put in as a person would, CA first; what follows is the operator's doing."""
     now = datetime.now(UTC)
@@ -486,7 +483,6 @@ async def ask_often(trio: Trio, count: int, session: aiohttp.ClientSession) -> C
     return seen
 
 
-@pytest.mark.slow
 async def test_memory_and_files_stay_what_they_were(trio):
     """Twenty thousand reviews: an hour of six a second."""
     pid = trio.replicas[0].pid

@@ -23,6 +23,7 @@ def pair() -> Iterator[World]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_under_load_fails_no_call_and_answers_none_wrongly(pair):
     alice = pair.crew.register("alice")
     approved = pair.approved(pair.victim(), alice)
@@ -45,6 +46,7 @@ def test_a_rolling_restart_under_load_fails_no_call_and_answers_none_wrongly(pai
     assert pair.delete(pair.agent, approved).code == 200
 
 
+@pytest.mark.slow
 def test_a_crash_under_load_answers_no_call_wrongly(pair):
     """What was in work with the replica that is killed fails, and so is refused; nothing is admitted."""
     first, second = pair.installation.replicas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
 from tests.harness.waiting import wait_until
 
 
@@ -11,6 +12,7 @@ def _doors(ward, check):
     return ward.installation.process.metric("peergate_open_doors", check=check, weight="open")
 
 
+@pytest.mark.slow
 def test_a_right_that_opens_a_door_is_counted_and_told_and_the_gate_stands(ward, place):
     admin = ward.cluster.admin
     wait_until("the agent's open doors are counted", lambda: _doors(ward, "SAR7") >= 1, within=120.0)

@@ -124,6 +124,7 @@ def test_a_rejection_ends_it_sticks_and_reaches_the_agent(
     assert another != change, "a different change is a request of its own"
 
 
+@pytest.mark.slow
 def test_it_is_stale_once_the_target_is_another(desk, admin, refused):
     changed, gone, recreated = refused(), refused(), refused()
     body = {"data": {"colour": "green"}}

@@ -9,7 +9,7 @@ from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE, Crew, Desk, config_map, path_of
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/peergate"
 KINDS = ("approvers", "protectionpolicies", "changerequests", "approvaluses")

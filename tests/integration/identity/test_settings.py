@@ -84,6 +84,7 @@ def installed(cluster: Cluster, agents: Mapping[str, Any]) -> Iterator[Place]:
     cluster.admin.request("DELETE", CONFIGURATION)
 
 
+@pytest.mark.slow
 def test_groups_user_names_and_namespaces_of_the_settings(cluster_of_its_own):
     cluster = cluster_of_its_own
     agents = {

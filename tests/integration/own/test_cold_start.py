@@ -56,6 +56,8 @@ def test_it_starts_makes_its_certificate_and_serves(cold):
     cold.process.wait_ready()
     cold.wait_judged()
 
+    wait_until("it narrows the gate", lambda: None not in conditions(cold.configuration()).values())
+
     secret = cold.desk.get(SECRET)
     assert secret["type"] == "kubernetes.io/tls"
     after = cold.configuration()

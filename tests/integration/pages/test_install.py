@@ -8,6 +8,7 @@ from tests.harness.waiting import wait_until
 pytestmark = pytest.mark.cluster
 
 
+@pytest.mark.slow
 def test_install_from_the_first_command_to_the_last(stage):
     page = stage.page("install.md")
     [notes] = page.run("helm")

@@ -116,6 +116,7 @@ def test_the_commands_of_alerts_are_commands(stage):
         assert done.returncode == (3 if "doctor" in command else 0), (command, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_runbook(stage):
     audit = stage.cluster.layout.audit_log

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.cluster
 SIGNED = {"Reason": "CHG-1: looked at", "Sign?": "y"}
 
 
+@pytest.mark.slow
 def test_the_first_ten_minutes_by_hand(stage):
     page = stage.page("tutorial.md", over=". .dev/env")
     page.run("start")
