@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from peergate.cluster.client import Client, Miss, NotAllowed
 from peergate.cluster.endpoints import CHANGE_REQUESTS, EVENTS
+from peergate.errors import Unavailable
 from peergate.gate.snapshot import Snapshot
 from peergate.model.change import Change
 from peergate.model.decision import Allow, Decision, Deny, Hold
@@ -56,6 +57,7 @@ class Happening:
     request: tuple[str, str] | None = None
     """Namespace and name of the ChangeRequest, where there is one."""
     requester: str = ""
+    """Who caused it: one that causes many costs nobody else an Event."""
     is_warning: bool = True
     occasion: str = ""
     """What tells two of them apart that are of the same reason and target."""
@@ -145,8 +147,13 @@ class Poster:
                 continue
             if not self._take_token():
                 break
-            count, kept.unwritten, kept.written_at = kept.unwritten, 0, now
-            await self._write(kept.happening, count=count)
+            count, before = kept.unwritten, kept.written_at
+            kept.unwritten, kept.written_at = 0, now
+            try:
+                await self._write(kept.happening, count=count)
+            except Unavailable:
+                kept.unwritten, kept.written_at = kept.unwritten + count, before
+                raise
         return False
 
     def _forget(self, key: tuple[str, str]) -> None:

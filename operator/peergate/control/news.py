@@ -16,6 +16,8 @@ from peergate.model.names import JsonObject
 
 __all__ = ["approver_news", "approver_removed", "policy_news"]
 
+_PEOPLE: Final = "approvers and policies"
+"""Counted apart: what agents cause in numbers must not keep this from being told."""
 _KEYS_MOST: Final = 8
 """Fingerprints that a note names; the rest is a number."""
 
@@ -37,6 +39,7 @@ def approver_news(name: str, record: ApproverRecord, wanted: JsonObject) -> Happ
             + "\nWho may approve is who protects: look at the audit log for who did it, unless you know."
         ),
         target=_reference(APPROVERS.api_version, "Approver", name),
+        requester=_PEOPLE,
         occasion=str(record.status.generation),
     )
 
@@ -50,6 +53,7 @@ def approver_removed(name: str) -> Happening:
             "\nLook at the audit log for who did it, unless you know."
         ),
         target=_reference(APPROVERS.api_version, "Approver", name),
+        requester=_PEOPLE,
         occasion="removed",
     )
 
@@ -65,6 +69,7 @@ def policy_news(name: str, record: PolicyRecord, wanted: JsonObject) -> Happenin
         reason="PolicyNotReady",
         note=f"ProtectionPolicy {name} is not ready: {ready['reason']}. {ready['message']}".strip(),
         target=_reference(POLICIES.api_version, "ProtectionPolicy", name),
+        requester=_PEOPLE,
         occasion=str(record.status.generation),
     )
 

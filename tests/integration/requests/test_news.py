@@ -41,7 +41,7 @@ def test_a_policy_that_nobody_can_satisfy_is_told(admin, namespace):
     rule = {
         "operations": ["Delete"],
         "resources": [{"apiGroups": ["*"], "resources": ["*"]}],
-        "approvals": {"required": 8},
+        "approvals": {"required": 1, "fromGroups": [f"nobody-{namespace}"]},
     }
     made = admin.request("POST", POLICIES, body=policy(name, namespace, rules=[rule]))
     assert made.code == 201, made.body

@@ -6,6 +6,7 @@ import contextlib
 import json
 
 import orjson
+import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,13 @@ SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
 WIDE = st.integers(-(2**63), 2**64 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+# RFC 8785 writes these without an exponent, and so as what would be an integer beyond 64 bits.
+LONG = st.floats(-1e21, -(2.0**63), exclude_min=True, exclude_max=True) | st.floats(
+    2.0**64, 1e21, exclude_max=True
+)
+SHORT = DOUBLES.filter(lambda value: not (-1e21 < value < -(2.0**63) or 2.0**64 <= value < 1e21))
 
 
 def values(numbers: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -43,11 +51,19 @@ def test_p8_different_64_bit_integers_have_different_bytes(one: int, other: int)
     assert (canonical_bytes([one]) == canonical_bytes([other])) is (one == other)
 
 
-@given(values(WIDE | DOUBLES))
+@given(values(WIDE | SHORT))
 def test_canonical_bytes_read_back_to_the_same_bytes(value: object):
     data = canonical_bytes(value)
     assert canonical_bytes(strict_json(data, max_depth=100)) == data
     assert canonically_equal(value, json.loads(data))
+
+
+@given(LONG)
+def test_a_double_that_is_written_as_a_wider_integer_is_rfc_8785_and_its_digits_are_refused(value: float):
+    data = canonical_bytes(value)
+    assert data == rfc8785.dumps(value)
+    with pytest.raises(NotCanonical):
+        canonical_bytes(json.loads(data))
 
 
 @given(values(WIDE | DOUBLES))
