@@ -10,6 +10,7 @@ from tests.support.gate import NOW, PERSON, agent_user, review, snapshot, thing
 
 from peergate.cluster.client import Miss, NotAllowed
 from peergate.control.events import Happening, Poster
+from peergate.errors import Unavailable
 from peergate.gate.decide import decide
 from peergate.model.names import SELF_TEST_GROUP
 from peergate.model.review import Gate
@@ -23,10 +24,13 @@ class Client:
     def __init__(self) -> None:
         self.events: dict[tuple[str, str], dict[str, Any]] = {}
         self.refuses = False
+        self.is_away = False
 
     async def create(self, _: object, *, namespace: str, body: dict[str, Any]) -> Any:
         if self.refuses:
             raise NotAllowed("the API server refused a call")
+        if self.is_away:
+            raise Unavailable("no API server")
         key = (namespace, body["metadata"]["name"])
         if key in self.events:
             return Miss.CONFLICT
@@ -141,6 +145,17 @@ async def test_nothing_is_told_of(how):
     world = World()
     world.tell(**how)
     assert await world.written() == []
+
+
+async def test_what_could_not_be_written_is_written_later():
+    world = World()
+    world.tell()
+    world.client.is_away = True
+    with pytest.raises(Unavailable):
+        await world.written()
+    world.client.is_away = False
+    (event,) = await world.written()
+    assert event["reason"] == "ApprovalRequired"
 
 
 async def test_repetitions_are_counted_and_seldom_written():
