@@ -94,6 +94,10 @@ class Snapshots:
         """Return for each resource the seconds since the API server was last heard."""
         return {cache.name: cache.age() for cache in self.caches.all()}
 
+    def knows_approver(self, name: str, *, uid: str, generation: int) -> bool:
+        """Tell whether the keyring of the last snapshot was made of this very state of an Approver."""
+        return self._trusted.get(name) == (uid, generation)
+
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Have ``listener`` called after each new snapshot; it must be quick and must not raise."""
         self._listeners.append(listener)
@@ -162,8 +166,9 @@ class Snapshots:
 
     async def _build(self) -> None:
         """Make the next snapshot out of what changed; what may be much in a thread, so that reviews go on."""
-        keyring = await self._next_keyring()
         requests = await self._next_requests()
+        # The last to wait for, so that it is in force when ``knows_approver`` says so.
+        keyring = await self._next_keyring()
         caches, now = self.caches, self._clock()
         while self._departed and self._departed[0][0] <= now:
             self._departed.popleft()

@@ -99,9 +99,14 @@ class ApproverStatuses:
             return False
         ready: dict[str, bool] = {}
         wrote = False
-        for number, ((_, name), record) in enumerate(cache.values().items(), start=1):
+        for number, ((_, name), held) in enumerate(cache.items().items(), start=1):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+            record = held.value
+            if not self._snapshots.knows_approver(name, uid=held.uid, generation=record.status.generation):
+                # The next snapshot does, and wakes this again; until then nothing true can be said.
+                ready[name] = self._ready.get(name, False)
+                continue
             wanted = approver_status(name, record, keyring=keyring, now=now)
             ready[name] = wanted["conditions"][0]["status"] == "True"
             if not self._leads():
