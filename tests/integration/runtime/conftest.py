@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from tests.harness.cluster import Cluster
+from tests.harness.waiting import wait_until
 
 from peergate.cluster.client import Client
 from peergate.control.crds import custom_resource_definitions
@@ -49,6 +50,8 @@ async def api(peergate_cluster: Cluster, ended_connections: None) -> AsyncIterat
 def namespace(peergate_cluster: Cluster) -> str:
     name = f"runtime-{uuid4().hex[:8]}"
     peergate_cluster.kubectl("create", "namespace", name).must()
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"  # without it no Pod is taken
+    wait_until("it has an account", lambda: peergate_cluster.admin.request("GET", account).code == 200)
     return name
 
 
