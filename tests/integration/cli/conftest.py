@@ -14,7 +14,7 @@ from tests.harness.waiting import wait_until
 from tests.support.cli import Done, Terminal, run
 
 _CRDS = Path(__file__).resolve().parents[3] / "manifests" / "crds"
-_AGENTS = "cli-agents"
+_AGENTS = "a-cli-agents"  # the first of all: of many agents only the first are named
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ def check(reason: str, ticket: str = "") -> None:
         assert not [
             letter for letter in line if unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
         ]
-        assert columns(line) == COLUMNS, (columns(line), line)
+        # Terminals differ on some marks, which can make a line narrower, and never wider.
+        assert columns(line) <= COLUMNS, (columns(line), line)
     for line in lines[1:-1]:
         assert line.startswith("| ")
         assert line.endswith(" |")
