@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
-from peergate.cli.kube import ApiError, Cluster
+from peergate.cli.kube import ApiError, Cluster, object_path
 from peergate.cli.requests import Filed
 from peergate.cli.text import plural, visible
 from peergate.model.names import JsonObject
@@ -46,7 +45,9 @@ def origin_of(cluster: Cluster, filed: Filed) -> Origin | None:
     shown = visible(f"{namespace}/{requester.pod}", limit=510)
     claim = f"claimed: from Pod {shown}"
     try:
-        pod = cluster.find(f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(requester.pod)}")
+        pod = cluster.find(
+            object_path(group="", version="v1", resource="pods", namespace=namespace, name=requester.pod)
+        )
     except ApiError as error:
         if error.status != _FORBIDDEN:
             raise

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from peergate.model.condition import Condition, Conditions
+from peergate.model.names import POD_NAME
 from peergate.model.schema import checked
 from peergate.model.wire import Instant, Many, WireModel
 
@@ -87,7 +88,11 @@ class RecordedRequester(WireModel):
     ]
     uid: Annotated[str, StringConstraints(max_length=128), Field(description="The user's uid.")]
     owner: Annotated[_Name, Field(description="Who answers for the requester.")] = ""
-    pod: Annotated[_Name, Field(description="The Pod that its token named when this was filed.")] = ""
+    pod: Annotated[
+        str,
+        StringConstraints(max_length=253, pattern=f"^({POD_NAME})?$"),
+        Field(description="The Pod that its token named when this was filed."),
+    ] = ""
 
 
 class ChangeRequestSpec(WireModel):

@@ -16,6 +16,7 @@ __all__ = [
     "APPROVAL_SLOT_PREFIX",
     "GROUP",
     "OWNER_ANNOTATION",
+    "POD_NAME",
     "PROTECTED_LABEL",
     "REASON_ANNOTATION",
     "SELF_TEST_GROUP",
@@ -45,6 +46,9 @@ TICKET_ANNOTATION: Final = "peergate.dev/ticket"
 APPROVAL_KEY_PREFIX: Final = "approval.peergate.dev/"
 """Reserved: a key under it that is no approval slot is never read (approval-format.md §1.2)."""
 APPROVAL_SLOT_PREFIX: Final = "approval.peergate.dev/v1."
+
+POD_NAME: Final = r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
+"""Expression for the whole name of a Pod, of at most 253 characters."""
 
 SELF_TEST_GROUP: Final = "peergate.dev:self-test"
 """Who claims this group is an agent, whatever else is known: the operator's own must-deny review does.

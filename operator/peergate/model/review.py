@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from peergate.errors import InputError
-from peergate.model.names import JsonObject
+from peergate.model.names import POD_NAME, JsonObject
 
 __all__ = ["Gate", "Kind", "Resource", "Review", "User", "parse_review"]
 
 _POD_KEY: Final = "authentication.kubernetes.io/pod-name"
-_POD_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+_POD_NAME: Final = re.compile(POD_NAME)
 _POD_MOST: Final = 253
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.harness.clients import Client
 from tests.support.changes import BACKGROUND, path_of
 from tests.support.cli import run
+from tests.support.filed import filed
 from tests.support.requests_of import request_path, spec_of, wait_filed
 from tests.support.world import victim
 
@@ -89,3 +90,13 @@ def test_a_pod_of_another_account_is_said_to_be_one(cluster, desk, agent, admin,
     assert f"claimed: from Pod {AGENTS}/{name}, which runs as ANOTHER account" in words
     assert claimed["images"] == []
     assert "innocent" not in words
+
+
+@pytest.mark.parametrize("name", ["evil/proxy/x", "../secrets/db", "bot?watch=1"])
+def test_no_request_leads_an_approver_anywhere_but_to_a_pod(name, cluster, desk, admin, namespace):
+    change = desk.deletion(victim(admin, namespace))
+    requester = {"username": change.requester.username, "uid": change.requester.uid, "pod": name}
+    body = filed(desk, change, post=False, requester=requester)
+    made = admin.request("POST", request_path(change).rpartition("/")[0], body=body)
+    assert made.code == 422, made.body
+    assert "spec.requester.pod" in made.body["message"]
