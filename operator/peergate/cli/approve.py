@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from peergate.cli.flags import DurationType, cluster_flags, globals_of, output_flag
+from peergate.cli.flags import DurationType, cluster_flags, file_option, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 from peergate.cli.suggest import suggest_requests
@@ -22,17 +22,14 @@ __all__ = ["approve"]
     metavar="(CR... | delete TYPE/NAME | evict POD | replace -f FILE)",
     shell_complete=suggest_requests,
 )
-@click.option(
+@file_option(
     "-f",
     "--filename",
     "file",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="The manifest, one object: for replace, or where a CR holds no whole patch.",
 )
-@click.option(
+@file_option(
     "--key",
-    type=click.Path(allow_dash=True),
     metavar="PATH|agent",
     help="Private key file, public key of an ssh-agent key, or agent.",
 )
@@ -53,29 +50,21 @@ __all__ = ["approve"]
 @click.option("--expect", metavar="cr-...", help="Sign only if the change has this id.")
 @click.option("--dry-run", is_flag=True, help="Show what would be signed, and stop.")
 @click.option("--attach", is_flag=True, help="Put the approval on the object at once.")
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="Write the approval to a file instead of stdout.",
 )
 @click.option("--print-payload", is_flag=True, help="Print the bytes an external signer signs.")
-@click.option(
+@file_option(
     "--payload-out",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="With --print-payload: keep the payload here.",
 )
-@click.option(
+@file_option(
     "--payload",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="Finish with --signature: the payload that was kept.",
 )
-@click.option(
+@file_option(
     "--signature",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="Finish: the signature from the external signer.",
 )
 @output_flag("envelope", "json", "name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peergate.cli.flags import cluster_flags, globals_of, output_flag
+from peergate.cli.flags import cluster_flags, file_option, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
@@ -24,18 +24,15 @@ def approver() -> None:
 @click.option(
     "--class", "class_", type=click.Choice(["human", "agent"]), default="human", help="Default: human."
 )
-@click.option(
+@file_option(
     "--key",
     "keys",
     multiple=True,
-    type=click.Path(allow_dash=True),
     metavar="FILE.pub",
     help="Public key, SSH or PEM; repeat.",
 )
-@click.option(
+@file_option(
     "--allowed-signers",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="Take the keys of --identity from ssh's file.",
 )
 @click.option("--username", "usernames", multiple=True, metavar="USER", help="Kubernetes user name; repeat.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peergate.cli.flags import cluster_flags, globals_of
+from peergate.cli.flags import cluster_flags, file_option, globals_of
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 from peergate.cli.suggest import suggest_requests
@@ -14,12 +14,10 @@ __all__ = ["attach"]
 
 @click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="[CR] TYPE/NAME", shell_complete=suggest_requests)
-@click.option(
+@file_option(
     "-f",
     "--filename",
     "file",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="The envelope; default: stdin.",
 )
 @click.option("--slot", metavar="NAME", help="Slot; default: from the approver's name.")

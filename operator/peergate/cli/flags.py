@@ -10,7 +10,16 @@ from typing import Any, Final, TypeVar
 
 import click
 
-__all__ = ["TRACE", "DurationType", "Globals", "cluster_flags", "globals_of", "go_duration", "output_flag"]
+__all__ = [
+    "TRACE",
+    "DurationType",
+    "Globals",
+    "cluster_flags",
+    "file_option",
+    "globals_of",
+    "go_duration",
+    "output_flag",
+]
 
 TRACE: Final = 4
 """The verbosity from which stack traces are shown."""
@@ -108,6 +117,11 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
             setattr(globals_of(context), name, value)
 
     return keep
+
+
+def file_option(*names: str, metavar: str = "FILE", **more: Any) -> Callable[[_F], _F]:
+    """Return an option that takes a file, ``-`` included where the command reads one; shells offer files."""
+    return click.option(*names, type=click.Path(allow_dash=True), metavar=metavar, **more)
 
 
 def cluster_flags(function: _F) -> _F:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peergate.cli.flags import cluster_flags, globals_of, output_flag
+from peergate.cli.flags import cluster_flags, file_option, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
@@ -19,24 +19,19 @@ def policy() -> None:
 
 @policy.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="POLICY...")
-@click.option(
+@file_option(
     "--review",
-    type=click.Path(allow_dash=True),
     metavar="FILE|-",
     help="An AdmissionReview, as the API server sends it.",
 )
 @click.option("--request", metavar="TEXT", help="In words: delete TYPE/NAME, replace, create.")
-@click.option(
+@file_option(
     "-f",
     "--filename",
     "file",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="With --request: the object.",
 )
-@click.option(
-    "--live", type=click.Path(allow_dash=True), metavar="FILE", help="With replace: the object as it is now."
-)
+@file_option("--live", help="With replace: the object as it is now.")
 @click.option("--labels", metavar="K=V,...", default="", help="Labels of the object.")
 @click.option("--namespace-labels", metavar="K=V,...", default="", help="Labels of its namespace.")
 @click.option("--owner", metavar="TEXT", default="", help="Who answers for the agent.")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from peergate.cli.flags import DurationType, cluster_flags, globals_of, output_flag
+from peergate.cli.flags import DurationType, cluster_flags, file_option, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 
@@ -15,12 +15,10 @@ __all__ = ["request"]
 
 @click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="(delete TYPE/NAME | replace -f FILE)")
-@click.option(
+@file_option(
     "-f",
     "--filename",
     "file",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="For replace: the manifest, one object.",
 )
 @click.option("--reason", required=True, metavar="TEXT", help="Why; approvers read it as your claim.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peergate.cli.flags import cluster_flags, globals_of, output_flag
+from peergate.cli.flags import cluster_flags, file_option, globals_of, output_flag
 from peergate.cli.lazy import Command
 from peergate.cli.output import Output
 from peergate.cli.suggest import suggest_requests
@@ -14,12 +14,10 @@ __all__ = ["show"]
 
 @click.command(cls=Command)
 @click.argument("request", metavar="CR", shell_complete=suggest_requests)
-@click.option(
+@file_option(
     "-f",
     "--filename",
     "file",
-    type=click.Path(allow_dash=True),
-    metavar="FILE",
     help="The manifest, where the request holds no whole patch.",
 )
 @click.option("--full", is_flag=True, help="Every line of a long difference.")

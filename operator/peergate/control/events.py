@@ -65,7 +65,7 @@ class Happening:
     @property
     def name(self) -> str:
         """Return the Event's name: the same on every replica, so that they count together."""
-        parts = (self.reason, str(self.target), str(self.request), *filter(None, [self.occasion]))
+        parts = (self.reason, str(self.target), str(self.request), self.occasion)
         return f"peergate.{sha256('|'.join(parts).encode(errors='replace')).hexdigest()[:20]}"
 
 
