@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Child", "KeptFolder"]
+__all__ = ["Child", "KeptFolder", "resident_mib"]
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _LOCK_NAME = ".kept"
@@ -161,3 +161,9 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
+
+
+def resident_mib(pid: int) -> float:
+    """Return a process's resident memory (VmRSS), in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) / 1024

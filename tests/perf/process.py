@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.harness.process import resident_mib
 from tests.perf.servers import CERTIFICATE, KEY
 
 from peergate.webhook.tls import self_signed
@@ -43,10 +44,8 @@ class Server:
         return (int(stat[11]) + int(stat[12])) / _TICKS
 
     def resident_mib(self) -> float:
-        """Return its resident memory (VmRSS)."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        """Return its resident memory."""
+        return resident_mib(self.pid)
 
 
 def client_core() -> int:

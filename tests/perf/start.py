@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from tests.harness.clients import Client, Reply
 from tests.harness.peergate import PeergateProcess
+from tests.harness.process import resident_mib
 from tests.harness.waiting import wait_until
 from tests.perf.report import Report, Spread, Target, spread
 from tests.support.approvals import make_key
@@ -34,14 +34,14 @@ def measure(report: Report, *, quick: bool) -> None:
     report.say(f"start: a replica in a cluster with little in it, and with {size}")
     with world() as here:
         little = _starts(here.process, rounds=rounds)
-        little_mib = _resident_mib(here.process)
+        little_mib = resident_mib(here.process.pid)
         _fill(here, accounts=accounts, namespaces=namespaces, approvers=approvers)
         wait_until(
             "the last approver is looked at", lambda: _looked_at(here.admin, approvers - 1), within=300
         )
         much = _starts(here.process, rounds=rounds)
         here.wait_judged()
-        much_mib = _resident_mib(here.process)
+        much_mib = resident_mib(here.process.pid)
     report.table(
         "a replica: from its start until it is ready, and its resident memory then",
         columns=("cluster", "seconds", "MiB"),
@@ -82,12 +82,6 @@ def _starts(process: PeergateProcess, *, rounds: int) -> Spread:
         process.wait_ready()
         seconds.append(time.monotonic() - started)
     return spread(seconds)
-
-
-def _resident_mib(process: PeergateProcess) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
 
 
 def _fill(here: World, *, accounts: int, namespaces: int, approvers: int) -> None:

@@ -7,10 +7,10 @@ import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.harness.principals import create_account
+from tests.harness.process import resident_mib
 from tests.harness.waiting import wait_until
 from tests.support.changes import BACKGROUND, Desk, path_of, reported
 from tests.support.requests_of import named, request_path, state_of, wait_filed, wait_state
@@ -120,11 +120,6 @@ def test_an_undecided_request_expires_is_told_and_is_cleared_away(pair):
     assert pair.desk.there(path)
 
 
-def rss_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
 @pytest.mark.slow
 def test_a_flood_of_ten_thousand_refusals_harms_nobody_else(pair):
     """One agent's distinct changes, straight at one replica: faster than an API server would bring them."""
@@ -153,7 +148,7 @@ def test_a_flood_of_ten_thousand_refusals_harms_nobody_else(pair):
         return said
 
     calm = [bystanders_delete() for _ in range(20)]
-    before = rss_mib(process.pid)
+    before = resident_mib(process.pid)
     peak = before
     began = time.monotonic()
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -167,10 +162,10 @@ def test_a_flood_of_ten_thousand_refusals_harms_nobody_else(pair):
         stormy = []
         while not all(one.done() for one in floods):
             stormy.append(bystanders_delete())
-            peak = max(peak, rss_mib(process.pid))
+            peak = max(peak, resident_mib(process.pid))
         said = [line for one in floods for line in one.result()]
     seconds = time.monotonic() - began
-    after = rss_mib(process.pid)
+    after = resident_mib(process.pid)
     named_ones = sum(line != "request=none" for line in said)
     print(
         f"{len(said)} refusals in {seconds:.0f} s; {named_ones} named a request; "

@@ -29,6 +29,7 @@ import pytest
 import yaml
 from tests.harness.peergate import PeergateProcess
 from tests.harness.principals import create_account
+from tests.harness.process import resident_mib
 from tests.harness.waiting import wait_until
 from tests.support.asker import GATE, Asker, review_of
 from tests.support.changes import DRY_DELETE, Peer, config_map, path_of, reported
@@ -450,9 +451,7 @@ GROWN_MIB, GROWN_FILES = 8.0, 4
 
 def resident(pid: int) -> tuple[float, int]:
     """Return a process's resident memory, in MiB, and how many files it has open."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    [kib] = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
-    return kib / 1024, len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return resident_mib(pid), len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 async def ask_often(trio: Trio, count: int, session: aiohttp.ClientSession) -> Counter[str]:
