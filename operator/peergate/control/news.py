@@ -30,7 +30,8 @@ def approver_news(name: str, record: ApproverRecord, wanted: JsonObject) -> Happ
     ready = _condition(wanted, "Ready") or {}
     verb = "was registered" if before is None else "changed"
     spec = record.spec
-    who = "it can't be read" if spec is None else f"{spec.identity}, {spec.class_}, owner {spec.owner}"
+    owner = f"owner {spec.owner}" if spec is not None and spec.owner else "no owner"
+    who = "it can't be read" if spec is None else f"{spec.identity}, {spec.class_}, {owner}"
     return Happening(
         reason="ApproverChanged",
         note=(
