@@ -85,8 +85,8 @@ class Ledger:
     async def claim(self, claims, *, request_uid, **_):
         assert request_uid == UID
         lost = {found.payload: NOW for found in claims if found.payload in self._raced | self._spent}
-        if not lost:
-            self.uses += [found.slot for found in claims]
+        # As in the real one: what was recorded before another one was lost stays spent.
+        self.uses += [found.slot for found in claims if found.payload not in lost]
         return lost
 
 

@@ -1,0 +1,91 @@
+"""What exists under a change's name already is compared with what would be filed."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.gate import AGENT_UID, AUDIENCE, NOW, thing
+
+from peergate.approval.change import change_digest, change_id
+from peergate.approval.target import Target
+from peergate.cluster.client import Miss
+from peergate.cluster.endpoints import CHANGE_REQUESTS
+from peergate.cluster.filing import Registry
+from peergate.gate.record import Draft, kind_of
+from peergate.model.change import Effect, ObjectRef, Requester
+from peergate.model.decision import Facts, Filing
+from peergate.model.wire import format_instant
+
+LIVE = thing("ConfigMap", "settings")
+
+
+class Client:
+    """Holds one ConfigMap, one account, and what is filed."""
+
+    def __init__(self) -> None:
+        self.filed: dict[str, dict[str, Any]] = {}
+        self.made = 0
+
+    async def create(self, _: object, *, body: dict[str, Any], **__: Any) -> Any:
+        name = body["metadata"]["name"]
+        if name in self.filed:
+            return Miss.CONFLICT
+        self.made += 1
+        given = {"uid": f"uid-{self.made}", "creationTimestamp": format_instant(NOW)}
+        self.filed[name] = {**body, "metadata": {**body["metadata"], **given}}
+        return self.filed[name]
+
+    async def get(self, endpoint: object, *, name: str, **_: Any) -> Any:
+        if endpoint == CHANGE_REQUESTS:
+            return self.filed.get(name)
+        return LIVE if name == "settings" else {"metadata": {"uid": AGENT_UID}}
+
+    async def delete(self, _: object, *, name: str, uid: str, **__: Any) -> None:
+        assert self.filed.pop(name)["metadata"]["uid"] == uid
+
+
+def draft(**members: Any) -> Draft:
+    metadata = LIVE["metadata"]
+    target = Target(
+        audience=AUDIENCE,
+        operation="DELETE",
+        object=ObjectRef("", "v1", "configmaps", "", metadata["namespace"], "settings", metadata["uid"]),
+        requester=Requester("system:serviceaccount:agents:bot", AGENT_UID),
+        requester_owner="team-platform",
+        kind=kind_of(LIVE),
+        old=LIVE,
+        options={"propagationPolicy": "Background"},
+    )
+    change = target.change("k8s-projection/v1")
+    digest = change_digest(change)
+    facts = Facts(
+        owner=members.pop("owner", "team-platform"),
+        rules=("prod/0",),
+        effect=Effect.DELETE,
+        change=change,
+        change_digest=digest,
+        change_id=change_id(digest),
+    )
+    filing = Filing(namespace="shop", filed_at=NOW, expires=NOW + timedelta(hours=24))
+    return Draft(change=change, facts=facts, filing=filing, wanted=None, **members)
+
+
+AGAIN = {
+    "the same again stays": (draft(pod="bot-1"), 1),
+    "the same from another Pod stays": (draft(pod="bot-2"), 1),
+    "the same from no Pod stays": (draft(), 1),
+    "one that names another owner is replaced": (draft(pod="bot-1", owner="team-other"), 2),
+}
+
+
+@pytest.mark.parametrize(("again", "made"), AGAIN.values(), ids=AGAIN.keys())
+async def test_what_is_there_already(again, made):
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    assert await registry.file(draft(pod="bot-1")) == "uid-1"
+    later = dataclasses.replace(again.filing, filed_at=NOW + timedelta(minutes=1))
+    assert await registry.file(dataclasses.replace(again, filing=later)) == f"uid-{made}"
+    assert client.made == made
