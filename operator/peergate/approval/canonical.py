@@ -92,27 +92,30 @@ def _is_plain(value: object) -> bool:
     UTF-16 order, of which ASCII names are the ones worth telling apart.
     """
     plain = True
-    level: list[Any] = [value]
+    level: list[Any] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is str or item is None or kind is bool:
-                continue
-            if kind is dict:
-                plain = plain and all(map(str.isascii, item))
-                below.extend(item.values())
-            elif kind is list:
-                below.extend(item)
-            elif kind is int:
-                if not _INTEGER_MIN <= item <= _INTEGER_MAX:
-                    raise NotCanonical("an integer is beyond 64 bits")
-            elif kind is float:
-                if not isfinite(item):
-                    raise NotCanonical("a number is beyond the range of doubles")
-                plain = False
-            else:
-                raise TypeError(f"{kind.__name__} is no decoded JSON value")
+        for container in level:
+            members = container
+            if type(container) is dict:
+                plain = plain and "".join(container).isascii()
+                members = container.values()
+            for item in members:
+                kind = type(item)
+                if kind is str or item is None or kind is bool:
+                    continue
+                if kind is dict or kind is list:
+                    if item:
+                        below.append(item)
+                elif kind is int:
+                    if not _INTEGER_MIN <= item <= _INTEGER_MAX:
+                        raise NotCanonical("an integer is beyond 64 bits")
+                elif kind is float:
+                    if not isfinite(item):
+                        raise NotCanonical("a number is beyond the range of doubles")
+                    plain = False
+                else:
+                    raise TypeError(f"{kind.__name__} is no decoded JSON value")
         if not below:
             return plain
         level = below
