@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -104,6 +104,13 @@ class Review:
     def subject(self) -> JsonObject | None:
         """Return the object whose identity counts: what is there now, else what is to be (F2, AR2)."""
         return self.old_object if self.old_object is not None else self.object
+
+    def without_objects(self) -> Review:
+        """Return it with no more of its objects than says which one it was about."""
+        metadata = (self.subject or {}).get("metadata")
+        named = metadata if isinstance(metadata, dict) else {}
+        identity = {member: named[member] for member in ("namespace", "name", "uid") if member in named}
+        return replace(self, object=None, old_object={"metadata": identity}, options=None)
 
     @property
     def is_collection_item(self) -> bool:

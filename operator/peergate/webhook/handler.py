@@ -146,7 +146,7 @@ class ReviewHandler:
         answer, decision = self._written(review, decision)
         if uid not in self._own:
             self._take_note(review, decision)
-            self._report.append((review, decision, loop.time() - started))
+            self._report.append((_reported(review, decision), decision, loop.time() - started))
             if len(self._report) == 1:
                 loop.call_later(_REPORT_SECONDS, self.report)
         return answer
@@ -284,6 +284,16 @@ class ReviewHandler:
             _LOG.exception("could not write the answer to review %s", review.uid)
             refusal = cannot_tell(Code.INTERNAL_ERROR)
             return Answer(200, reply(review, refusal)), refusal
+
+
+def _reported(review: Review, decision: Decision) -> Review:
+    """Return what reporting needs of a review.
+
+    Of an admitted one the objects are let go at once: hundreds of them, kept until the next report, would
+    push what judging needs out of the processor's caches. Of a harmless one they may carry new approvals.
+    """
+    kept = not isinstance(decision, Allow) or decision.reason == "harmless"
+    return review if kept else review.without_objects()
 
 
 def _must_commit(decision: Decision, *, review: Review) -> TypeGuard[Allow]:
