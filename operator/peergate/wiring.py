@@ -29,6 +29,7 @@ from peergate.gate.decide import decide, refuse_unavailable
 from peergate.observe.logs import DecisionLog, configure_logging
 from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
+from peergate.webhook.ahead import Opener
 from peergate.webhook.certfiles import CertificateFiles, read_material
 from peergate.webhook.clients import ClientCheck
 from peergate.webhook.handler import Judge, ReviewHandler, internal_deadline
@@ -202,7 +203,12 @@ class _Operator:
             deadline=internal_deadline(settings.webhook.timeout_seconds),
             max_concurrent=settings.webhook.max_concurrent,
             accept=keeping.filer.accept,
-            after=(keeping.filer.go, keeping.marker.tell, keeping.poster.tell),
+            after=(
+                keeping.filer.go,
+                keeping.marker.tell,
+                keeping.poster.tell,
+                Opener(self._snapshots).tell,
+            ),
             own=self._self_test,
         )
 

@@ -5,9 +5,9 @@ Built once per change of any Approver; looking up costs the same for 10 and for 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -68,6 +68,8 @@ class Keyring:
     """Records other than ``ssh`` by the length of a raw signature, 0 for DER; the first 16 by id."""
     problems: Mapping[str, tuple[str, ...]]
     """Name of the Approver object to sentences for people; only those that have any."""
+    seen: OrderedDict[str, object] = field(default_factory=OrderedDict, compare=False, repr=False)
+    """What ``approval.signed`` has opened with these very keys, by value; for it alone."""
 
     def candidates(self, *, signature: bytes, key_id: str) -> tuple[RegisteredKey, ...]:
         """Return the keys that may have made a signature that is no SSHSIG, at most 16, best guess first.

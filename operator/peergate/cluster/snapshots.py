@@ -8,10 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from types import MappingProxyType
 from typing import Final
 
 from peergate.approval.keyring import Keyring, build_keyring
+from peergate.approval.signed import open_ahead
 from peergate.cluster.accounts import AccountFinder
 from peergate.cluster.caches import AnyReflector, Caches, EndedRequest, RequestRecord
 from peergate.cluster.client import Client
@@ -45,6 +47,8 @@ _BURST_SECONDS: Final = 0.05
 _BUILD_SHARE: Final = 10
 """Building takes at most one part in ten of the time, however fast events come."""
 _KUBE_SYSTEM: Final = ("", "kube-system")
+_OPENED_AHEAD: Final = 64
+"""Requests whose approvals are opened ahead of any review at one time, the newest first."""
 
 
 class Snapshots:
@@ -67,6 +71,7 @@ class Snapshots:
         self._copied: dict[str, int] = {}
         self._trusted: dict[str, tuple[str, int]] = {}
         self._ruling: dict[str, object] = {}
+        self._opened: tuple[Keyring | None, Mapping[RequestKey, FiledRequest]] = (None, {})
         self._accounts = AccountFinder(client, agent_label=settings.labels.agent, clock=clock)
         self._pods = PodFinder(client)
         self.caches = Caches(
@@ -155,6 +160,17 @@ class Snapshots:
             rest = max(_BURST_SECONDS, (_BUILD_SHARE - 1) * (self._clock() - began))
             for listener in self._listeners:
                 listener()
+            await self._open_ahead()
+
+    async def _open_ahead(self) -> None:
+        """Open the approvals on requests that are new to this snapshot, or were opened with other keys."""
+        keyring, requests = self._current.keyring, self._current.requests
+        seen_with, seen = self._opened
+        if keyring is seen_with and requests is seen:
+            return
+        self._opened = (keyring, requests)
+        known = seen if keyring is seen_with else {}
+        await asyncio.to_thread(_open_new, requests, known=known, keyring=keyring)
 
     async def _wait_for_events(self) -> None:
         expires = self._departed[0][0] - self._clock() if self._departed else None
@@ -282,6 +298,17 @@ class _Requests:
 def _that_count(held: Mapping[Key, Held[RequestRecord | EndedRequest]]) -> dict[RequestKey, FiledRequest]:
     """Return the requests that count; of those that have ended and carry nothing there may be very many."""
     return {key: one.value.filed for key, one in held.items() if type(one.value) is RequestRecord}
+
+
+def _open_new(
+    requests: Mapping[RequestKey, FiledRequest],
+    *,
+    known: Mapping[RequestKey, FiledRequest],
+    keyring: Keyring,
+) -> None:
+    fresh = [one for key, one in requests.items() if one.annotations and known.get(key) is not one]
+    for filed in nlargest(_OPENED_AHEAD, fresh, key=lambda filed: filed.created):
+        open_ahead(filed.annotations, keyring=keyring)
 
 
 def _open_of(requests: Mapping[RequestKey, FiledRequest]) -> dict[Requester, int]:

@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from tests.support.approvals import approve, make_key, update_target
+from tests.support.resources import change_request
 
-from peergate.cluster.endpoints import APPROVERS, NAMESPACES, PODS, SERVICE_ACCOUNTS
+from peergate.cluster.endpoints import APPROVERS, CHANGE_REQUESTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from peergate.cluster.pods import PodFinder
 from peergate.cluster.reflector import Timing
 from peergate.cluster.snapshots import Snapshots
 from peergate.errors import Unavailable
 from peergate.gate.principal import Agent, NotAgent, Unverified, identify
+from peergate.model.names import APPROVAL_SLOT_PREFIX
 from peergate.model.review import Gate, Kind, Resource, Review, User
 from peergate.settings import Settings
 
@@ -195,3 +198,38 @@ async def test_an_approver_that_cannot_be_read_is_no_approver(api, namespace, sn
     await api.delete(APPROVERS, name=namespace, uid=made["metadata"]["uid"])
     await until(lambda: namespace not in snapshots.snapshot().keyring.approvers)
     assert namespace in before.keyring.approvers, "a snapshot never changes"
+
+
+async def test_an_approval_on_a_request_is_opened_as_it_arrives_and_again_with_other_keys(
+    api, namespace, snapshots, until
+):
+    key = make_key("ssh-ed25519", namespace)
+    value = approve(update_target(), key=key)
+    spec = {
+        "identity": namespace,
+        "class": "human",
+        "keys": [{"type": key.type, "publicKey": key.public_text}],
+    }
+    body = {
+        "apiVersion": APPROVERS.api_version,
+        "kind": "Approver",
+        "metadata": {"name": namespace},
+        "spec": spec,
+    }
+    made = await api.create(APPROVERS, body=body)
+    await until(lambda: namespace in snapshots.snapshot().keyring.approvers)
+    request = change_request()
+    request["metadata"] = {
+        "name": request["metadata"]["name"],
+        "annotations": {f"{APPROVAL_SLOT_PREFIX}alice": value},
+    }
+    await api.create(CHANGE_REQUESTS, namespace=namespace, body=request)
+    await until(lambda: value in snapshots.snapshot().keyring.seen)
+    first = snapshots.snapshot().keyring
+    change = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"owner": "me"}}
+    await api.patch(APPROVERS, name=namespace, body=change)
+    await until(lambda: snapshots.snapshot().keyring is not first)
+    await until(lambda: value in snapshots.snapshot().keyring.seen)
+    await api.delete(APPROVERS, name=namespace, uid=made["metadata"]["uid"])
+    await until(lambda: namespace not in snapshots.snapshot().keyring.approvers)
+    assert value not in snapshots.snapshot().keyring.seen
