@@ -44,7 +44,8 @@ class _Arm:
     name: str
     namespace: str
     agent: bool = False
-    approved: bool = False
+    attached_by: str = ""
+    """Who puts the approval on the object: ``agent``, ``admin``, or nobody as there is none."""
     code: int = 200
     gate: str = ""
     """Which other gate judges it."""
@@ -55,7 +56,8 @@ _ARMS = (
     _Arm("no gate, again", "bench-again"),
     _Arm("gate, bystander", "bench-bystander"),
     _Arm("gate, agent refused", "bench-refused", agent=True, code=403),
-    _Arm("gate, agent admitted", "bench-admitted", agent=True, approved=True),
+    _Arm("gate, agent admitted", "bench-admitted", agent=True, attached_by="agent"),
+    _Arm("gate, agent admitted, new", "bench-new", agent=True, attached_by="admin"),
     _Arm("bare webhook", "bench-bare", gate="bare"),
     _Arm("kopf handler", "bench-kopf", gate="kopf"),
     _Arm("policy in process", "bench-policy", gate="policy"),
@@ -164,16 +166,17 @@ def _fill(here: World, deed: _Deed, arm: _Arm, *, by: Peer, count: int) -> Seque
         name = f"{prefix}-{number}"
         path = path_of(deed.resource, name, namespace=arm.namespace, api=deed.api)
         body = deed.body(arm.namespace, name)
-        if not arm.approved:
+        if not arm.attached_by:
             body["metadata"]["annotations"] = {ANNOTATION: _FILLER}
         here.desk.create(path, body)
-        if arm.approved:
+        if arm.attached_by:
             if deed.do is _apply:
                 new = _apply(here.cluster.admin, path, arm.namespace, name, dryRun="All").body
                 change = here.desk.update(path, new)
             else:
                 change = here.desk.deletion(path)
-            here.desk.attach(path, slots(sign(change, by=by)))
+            client = here.agent if arm.attached_by == "agent" else here.cluster.admin
+            here.desk.attach(path, slots(sign(change, by=by)), client=client)
         paths.append(path)
     return paths if arm.code == 200 else paths * count
 

@@ -111,7 +111,7 @@ def deployment(number: int = 0, *, namespace: str = "shop") -> JsonObject:
             "selector": {"matchLabels": labels},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
             "template": {
-                "metadata": {"creationTimestamp": None, "labels": labels},
+                "metadata": {"labels": labels},
                 "spec": {
                     "containers": containers,
                     "dnsPolicy": "ClusterFirst",

@@ -241,10 +241,12 @@ class Desk:
         assert reply.code == 200, reply.body
         return dict(reply.body)
 
-    def attach(self, path: str, envelopes: Mapping[str, str]) -> dict[str, Any]:
-        """Put approvals on the object, by slot; return it."""
+    def attach(
+        self, path: str, envelopes: Mapping[str, str], *, client: Client | None = None
+    ) -> dict[str, Any]:
+        """Put approvals on the object, by slot, as a person if nobody else is named; return it."""
         annotations = {SLOT + slot: value for slot, value in envelopes.items()}
-        reply = self.cluster.admin.request(
+        reply = (client or self.cluster.admin).request(
             "PATCH",
             path,
             body={"metadata": {"annotations": annotations}},
