@@ -319,6 +319,27 @@ async def test_a_decision_is_counted_logged_and_told_after_the_answer():
     assert metrics.registry.get_sample_value("peergate_reviews_total", labels) == 1
 
 
+REPORTED_OBJECTS = {
+    "a refused one keeps its objects, for what is filed": (denial(), True),
+    "a harmless one keeps them: they may carry new approvals": (Allow("harmless"), True),
+    "one of somebody who is no agent lets them go": (Allow("not-agent"), False),
+    "an approved one lets them go": (approved(claim(1)), False),
+}
+
+
+@pytest.mark.parametrize(("decision", "kept"), REPORTED_OBJECTS.values(), ids=REPORTED_OBJECTS)
+async def test_what_is_told_after_the_answer_holds_the_objects(decision, kept):
+    told, log = [], io.StringIO()
+    handler = make_handler(
+        always(decision), ledger=Ledger(), log=log, after=[lambda review, _: told.append(review)]
+    )
+    await ask(handler, **UPDATE, name="")
+    handler.report()
+    assert [bool(review.object and review.old_object) for review in told] == [kept]
+    line = json.loads(log.getvalue())
+    assert (line["name"], line["object_uid"]) == (OLD["metadata"]["name"], OLD["metadata"]["uid"])
+
+
 async def test_reporting_goes_on_after_a_defect_in_it():
     log, metrics = io.StringIO(), Metrics()
     handler = make_handler(always(denial()), log=log, metrics=metrics, after=[broken])
