@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,9 @@ from peergate.webhook.ahead import Opener
 from peergate.webhook.decode import decode
 
 KEY = make_key("ed25519")
+OTHER = make_key("ed25519", "another")
 VALUE = approve(update_target(), key=KEY)
+JUNK = approve(update_target(), key=OTHER)
 HARMLESS = Allow(reason="harmless")
 
 
@@ -23,9 +26,11 @@ def review(**changes):
     return parse_review(decode(review_body(**changes)), gate=Gate.NAMESPACED)
 
 
-def attaching(**members):
+def attaching(*, slots=None, **members):
     old = request_of()["oldObject"]
-    annotations = {f"{APPROVAL_SLOT_PREFIX}alice": VALUE}
+    annotations = {
+        f"{APPROVAL_SLOT_PREFIX}{slot}": value for slot, value in (slots or {"alice": VALUE}).items()
+    }
     new = {**old, "metadata": {**old["metadata"], "annotations": annotations}}
     return review(**{"operation": "UPDATE", "object": new, **members})
 
@@ -35,16 +40,56 @@ def ring():
     return keyring(approver(ALICE, KEY))
 
 
-def tell(ring, asked, decision: Decision):
-    source = Source()
-    known = replace(source.snapshot(), keyring=ring)
-    source.snapshot = lambda: known
-    Opener(source).tell(asked, decision)
-    return list(ring.seen)
+class Told:
+    """An opener that knows this keyring."""
+
+    def __init__(self, ring) -> None:
+        source = Source()
+        known = replace(source.snapshot(), keyring=ring)
+        source.snapshot = lambda: known
+        self.opener = Opener(source)
+
+    async def opened(self, asked, decision: Decision):
+        """Tell it of a review; return what is opened when it rests."""
+        self.opener.tell(asked, decision)
+        async with asyncio.timeout(20):
+            while self.opener.waiting:  # noqa: ASYNC110 - it works in turns of the loop
+                await asyncio.sleep(0)
+        return list(self.opener._source.snapshot().keyring.seen)
 
 
-def test_an_attached_approval_is_opened(ring):
-    assert tell(ring, attaching(), HARMLESS) == [VALUE]
+async def test_an_attached_approval_is_opened(ring):
+    assert await Told(ring).opened(attaching(), HARMLESS) == [VALUE]
+
+
+async def test_it_is_opened_after_the_turn_that_told_of_it(ring):
+    told = Told(ring)
+    told.opener.tell(attaching(), HARMLESS)
+    assert not ring.seen
+    assert told.opener.waiting == 1
+
+
+async def test_what_is_opened_does_not_wait_again(ring):
+    told = Told(ring)
+    await told.opened(attaching(), HARMLESS)
+    told.opener.tell(attaching(), HARMLESS)
+    assert told.opener.waiting == 0
+
+
+async def test_a_flood_is_bounded_and_others_get_their_turns(ring):
+    told, turns = Told(ring), 0
+    for number in range(33):
+        junk = {f"s{slot}": JUNK + " " * (8 * number + slot) for slot in range(8)}
+        told.opener.tell(attaching(slots=junk), HARMLESS)
+    assert told.opener.waiting == 256
+    told.opener.tell(attaching(), HARMLESS)
+    assert told.opener.waiting == 256
+    async with asyncio.timeout(60):
+        while told.opener.waiting:
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns >= 256  # one value a turn
+    assert list(ring.seen) == [VALUE]
 
 
 LEFT = {
@@ -63,5 +108,5 @@ LEFT = {
 
 
 @pytest.mark.parametrize(("asked", "decision"), LEFT.values(), ids=LEFT)
-def test_everything_else_is_left(ring, asked, decision):
-    assert tell(ring, asked, decision) == []
+async def test_everything_else_is_left(ring, asked, decision):
+    assert await Told(ring).opened(asked, decision) == []
