@@ -114,7 +114,7 @@ def replica_findings(seen: Seen) -> list[Finding]:
 
 def leader_findings(seen: Seen) -> list[Finding]:
     """Return whether a replica leads: it lists agents, writes status and renews the certificate."""
-    renewed = _instant(((seen.lease or {}).get("spec") or {}).get("renewTime"))
+    renewed = _stamped(seen.lease) or _renewed(seen.lease)
     now = seen.server_time or seen.now
     if renewed is not None and now - renewed < _LEADER_SILENT:
         return [ok(Theme.GATE, "leader", "A replica leads.")]
@@ -135,12 +135,15 @@ def leader_findings(seen: Seen) -> list[Finding]:
 
 
 def clock_findings(seen: Seen) -> list[Finding]:
-    """Return whether this machine, the API server and the operator agree about the time."""
+    """Return whether this machine, the API server and the operator's leader agree about the time."""
     if seen.server_time is None:
         return []
     here = abs(seen.now - seen.server_time)
-    renewed = _instant(((seen.lease or {}).get("spec") or {}).get("renewTime"))
-    ahead = renewed - seen.server_time if renewed is not None else timedelta(0)
+    renewed, stamped = _renewed(seen.lease), _stamped(seen.lease)
+    ahead = timedelta(0)
+    if renewed is not None:
+        # Without the API server's stamp, a clock that is behind looks like a lease that was not renewed.
+        ahead = abs(renewed - stamped) if stamped is not None else renewed - seen.server_time
     found = []
     if here > _SKEW:
         found.append(_skew("This machine", here))
@@ -154,9 +157,22 @@ def _skew(who: str, much: timedelta) -> Finding:
         Theme.GATE,
         "clock",
         f"{who} and the API server differ by {much.total_seconds():.0f} s.",
-        allows="Approvals seem to begin later or end earlier than they should.",
+        allows="Approvals seem to begin later or end earlier than they should, and some are not decided.",
         mend=("set the clocks by NTP",),
     )
+
+
+def _renewed(lease: JsonObject | None) -> datetime | None:
+    """Return when the lease was renewed, by the clock of who did."""
+    return _instant(((lease or {}).get("spec") or {}).get("renewTime"))
+
+
+def _stamped(lease: JsonObject | None) -> datetime | None:
+    """Return when the lease was renewed, by the API server's clock, which stamps whose field a time is."""
+    for entry in ((lease or {}).get("metadata") or {}).get("managedFields") or ():
+        if "f:renewTime" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            return _instant(entry.get("time"))
+    return None
 
 
 def _end_of(encoded: str) -> datetime | None:

@@ -123,14 +123,25 @@ def test_without_a_configuration_there_is_nothing_to_reach():
     assert replica_findings(seen()) == certificate_findings(seen()) == []
 
 
-def _lease(seconds_ago):
+def _lease(seconds_ago, *, stamped=None):
+    """Return a lease as its holder's clock has it; ``stamped`` is how long ago it was by the API server's."""
     renewed = NOW - timedelta(seconds=seconds_ago)
-    return {"spec": {"renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+    lease = {"spec": {"renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+    if stamped is None:
+        return lease
+    time = (NOW - timedelta(seconds=stamped)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    fields = [
+        {"manager": "kubectl", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:metadata": {}}},
+        {"manager": "peergate", "time": time, "fieldsV1": {"f:spec": {"f:renewTime": {}}}},
+    ]
+    return {**lease, "metadata": {"managedFields": fields}}
 
 
 LEASES = {
     "renewed just now": (_lease(3), "ok"),
     "not renewed for long": (_lease(300), "fail"),
+    "renewed just now by a clock that is behind": (_lease(300, stamped=3), "ok"),
+    "not renewed for long by a clock that was ahead": (_lease(-300, stamped=300), "fail"),
     "absent": (None, "fail"),
     "never renewed": ({"spec": {}}, "fail"),
     "unreadable": ({"spec": {"renewTime": "yesterday"}}, "fail"),
@@ -143,16 +154,19 @@ def test_a_lease_that_is(lease, level):
 
 
 CLOCKS = {
-    "all agree": (timedelta(seconds=1), 3, []),
-    "this machine is ahead": (timedelta(minutes=-5), 303, ["This machine"]),
-    "this machine is behind": (timedelta(minutes=5), -290, ["This machine"]),
-    "the operator is ahead": (timedelta(0), -90, ["The operator"]),
+    "all agree": (timedelta(seconds=1), _lease(3), []),
+    "this machine is ahead": (timedelta(minutes=-5), _lease(303), ["This machine"]),
+    "this machine is behind": (timedelta(minutes=5), _lease(-290), ["This machine"]),
+    "the operator is ahead": (timedelta(0), _lease(-90), ["The operator"]),
+    "the operator is behind": (timedelta(0), _lease(93, stamped=3), ["The operator"]),
+    "the operator was ahead when it renewed": (timedelta(0), _lease(-20, stamped=20), ["The operator"]),
+    "the operator is right and slow to renew": (timedelta(0), _lease(50, stamped=50), []),
 }
 
 
-@pytest.mark.parametrize(("server", "renewed", "who"), CLOCKS.values(), ids=CLOCKS)
-def test_clocks(server, renewed, who):
-    found = clock_findings(seen(server_time=NOW + server, lease=_lease(renewed)))
+@pytest.mark.parametrize(("server", "lease", "who"), CLOCKS.values(), ids=CLOCKS)
+def test_clocks(server, lease, who):
+    found = clock_findings(seen(server_time=NOW + server, lease=lease))
     assert [finding.what.partition(" and ")[0] for finding in found if finding.level.value == "warn"] == who
 
 
