@@ -166,7 +166,7 @@ class _Operator:
 
     async def run(self) -> None:
         """Run until told to stop."""
-        self._metrics.watch_clock(self._client.clock_ahead)
+        self._metrics.watch_clock(self._client.clock.ahead)
         for resource in self._snapshots.ages():
             self._metrics.watch_snapshot_age(resource, self._age_of(resource))
         if self._files is not None:
@@ -196,7 +196,7 @@ class _Operator:
                 ),
                 decide=decide,
                 refuse_unavailable=refuse_unavailable,
-                clock=_now,
+                clock=self._client.clock.readings,
             ),
             metrics=self._metrics,
             log=DecisionLog(settings.log),
@@ -220,11 +220,13 @@ class _Operator:
         }
 
     def _certificate_files(self) -> CertificateFiles:
+        now = self._client.clock.now
+
         def load(material: Material) -> None:
-            load_into(self._context, material, now=_now())
+            load_into(self._context, material, now=now())
             self._metrics.certificate("serving", expires=expiry_of(material.cert_pem))
 
-        return CertificateFiles(self._settings.tls.directory, load=load, clock=_now)
+        return CertificateFiles(self._settings.tls.directory, load=load, clock=now)
 
     def _ca_pem(self) -> bytes:
         """Return what clients check the listener against."""

@@ -67,6 +67,7 @@ CASES: dict[str, tuple[dict[str, str], str, list[tuple[str, dict[str, str]]]]] =
             'peergate_agents{state="unlisted"}': "0+0x100",
             'peergate_agents{state="listed"}': "7+0x100",
             'peergate_snapshot_age_seconds{resource="namespaces"}': "5+0x100",
+            'peergate_clock_skew_seconds{pod="a"}': "-4+0x100",
             'peergate_certificate_expiry_timestamp_seconds{role="serving"}': "31536000+0x100",
             'peergate_reviews_total{decision="deny",reason="pending",gate="namespaced"}': "0+1x100",
             'peergate_reviews_total{decision="deny",reason="barred",gate="own"}': "3+0x100",
@@ -119,6 +120,16 @@ CASES: dict[str, tuple[dict[str, str], str, list[tuple[str, dict[str, str]]]]] =
         UP | {'peergate_snapshot_age_seconds{resource="approvers"}': "0+60x100"},
         "5m",
         [("PeergateSnapshotStale", {"resource": "approvers"})],
+    ),
+    "a replica's clock is behind": (
+        UP | {'peergate_clock_skew_seconds{pod="a"}': "-90+0x100"},
+        "7m",
+        [("PeergateClockSkew", {})],
+    ),
+    "a replica's clock was ahead for a moment": (
+        UP | {'peergate_clock_skew_seconds{pod="a"}': "0 0 90 90 0+0x100"},
+        "9m",
+        [],
     ),
     "a certificate ends in a week": (
         UP | {'peergate_certificate_expiry_timestamp_seconds{role="serving"}': "604800+0x100"},

@@ -63,6 +63,8 @@ class PeergateProcess:
         )
         self._settings.write_text(yaml.safe_dump(document), encoding="utf-8")
         self._child: Child | None = None
+        self.more_environment: Mapping[str, str] = {}
+        """What it is started with besides; counts from the next start on."""
         stack.callback(self._http.clear)
         stack.callback(self.kill)
 
@@ -83,6 +85,7 @@ class PeergateProcess:
             "HOME": str(self._cluster.folder / "home"),
             "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": str(_REPOSITORY / "operator"),
+            **self.more_environment,
         }
         command = [sys.executable, "-m", "peergate", "run", "--config", str(self._settings)]
         self._child = Child(command, folder=self._cluster.kept, log=self.log, environment=environment)

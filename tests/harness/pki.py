@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 __all__ = ["Authority", "KeyPair", "write_service_account_key"]
 
-_LIFE = timedelta(days=7)
+_LIFE = timedelta(days=800)  # clocks of fault tests run far ahead
 _BACKDATE = timedelta(hours=1)  # clocks of fault tests run late
 _SERVER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
 

@@ -118,7 +118,7 @@ async def _ours(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
             ledger=_MemoryLedger(),
             decide=decide,
             refuse_unavailable=refuse_unavailable,
-            clock=lambda: datetime.now(UTC),
+            clock=lambda: (datetime.now(UTC),),
         ),
         metrics=metrics,
         log=DecisionLog(Settings().log),

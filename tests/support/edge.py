@@ -169,6 +169,7 @@ def make_handler(
     deadline: timedelta = timedelta(seconds=4.5),
     max_concurrent: int = 64,
     refuse: Callable[..., Decision] = refuse_unavailable,
+    times: tuple[datetime, ...] = (NOW,),
     **more: Any,
 ) -> ReviewHandler:
     """Return a handler with harmless parts where none are given."""
@@ -178,7 +179,7 @@ def make_handler(
             ledger=ledger or UntouchedLedger(),
             decide=decide,
             refuse_unavailable=refuse,
-            clock=lambda: NOW,
+            clock=lambda: times,
         ),
         metrics=metrics or Metrics(),
         log=DecisionLog(LogSettings(), stream=log or io.StringIO()),

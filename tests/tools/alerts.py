@@ -95,6 +95,13 @@ ALERTS: Final[Sequence[Alert]] = (
         "The {{ $labels.role }} certificate ends in less than 21 days and was not renewed.",
     ),
     Alert(
+        "PeergateClockSkew",
+        "max(abs(peergate_clock_skew_seconds)) > 5",
+        5,
+        "warning",
+        "A replica's clock and the API server's are {{ $value }} s apart.",
+    ),
+    Alert(
         "PeergateInvalidApprovals",
         f'sum by (result) (increase(peergate_approvals_checked_total{{result=~"{_INVALID}"}}[10m])) > 0',
         0,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,6 +16,7 @@ import aiohttp
 import orjson
 from kubernetes.aio.client import Configuration
 
+from peergate.cluster.clock import ClusterClock
 from peergate.cluster.credentials import Connection, load_configuration
 from peergate.cluster.endpoints import Endpoint
 from peergate.cluster.transport import Miss, NotAllowed, Transport
@@ -52,9 +52,10 @@ class Client:
         """Close the pool."""
         await self._transport.close()
 
-    def clock_ahead(self) -> timedelta:
-        """Return how far this machine's clock is ahead of the API server's, by its last answer."""
-        return self._transport.ahead
+    @property
+    def clock(self) -> ClusterClock:
+        """Return the cluster's time, as the answers of this API server tell it."""
+        return self._transport.clock
 
     async def connection(self) -> Connection:
         """Return the credentials in use, read again, for a second client in this process."""

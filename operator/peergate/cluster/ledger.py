@@ -27,8 +27,9 @@ __all__ = ["ApiLedger", "is_repeat", "sweep"]
 
 _DEADLINE_SECONDS: Final = 3.0
 _SKEW: Final = timedelta(seconds=60)
-_KEPT: Final = timedelta(minutes=10)
-"""A record outlives its approval by this (§9 rule 6)."""
+_KEPT: Final = timedelta(hours=24)
+"""A record outlives its approval by this (§9 rule 6): were it gone when clocks that all ran ahead are set
+right, the approval would count once more."""
 _SWEPT_MOST: Final = 500
 """Records removed in one sweep; the rest waits for the next."""
 
@@ -166,7 +167,7 @@ def is_repeat(
 
 
 async def sweep(client: Client, *, namespace: str, now: datetime) -> int:
-    """Delete records whose approval expired more than ten minutes ago; return how many went.
+    """Delete records whose approval expired more than a day ago; return how many went.
 
     At most 500 in one go. A record that can't be read stays. Errors: Unavailable.
     """

@@ -7,9 +7,8 @@ more memory than the rest of the operator.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ import orjson
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from peergate.cluster.clock import ClusterClock
 from peergate.cluster.credentials import Connection, authorization_of, connection_of, load_configuration
 from peergate.errors import ConfigError, Unavailable
 from peergate.model.names import JsonObject
@@ -51,8 +51,8 @@ class Transport:
         self._kubeconfig = kubeconfig
         self._rest = RESTClientObject(configuration)
         self._reload = asyncio.Lock()
-        self.ahead = timedelta(0)
-        """How far our clock is ahead of the API server's, by its last answer; it tells whole seconds."""
+        self.clock = ClusterClock()
+        """Hears the date of every answer."""
 
     async def close(self) -> None:
         """Close the pool."""
@@ -138,6 +138,7 @@ class Transport:
         for again in (False, True):
             if authorization:
                 headers["Authorization"] = authorization
+            asked = time.monotonic()
             raw: aiohttp.ClientResponse = (
                 await self._rest.request(  # type: ignore[no-untyped-call]
                     method,
@@ -148,7 +149,7 @@ class Transport:
                     _request_timeout=aiohttp.ClientTimeout(total=patience, sock_connect=_CONNECT_SECONDS),
                 )
             ).response
-            self.ahead = ahead_of(raw.headers.get("Date", ""), now=datetime.now(UTC), before=self.ahead)
+            self.clock.heard(raw.headers.get("Date", ""), asked=asked)
             if raw.status != 401 or again:  # noqa: PLR2004 - Unauthorized
                 return raw
             # A rotated token: read the credentials again, once, and repeat.
@@ -172,11 +173,3 @@ class Transport:
 def _url(path: str, query: Mapping[str, str]) -> str:
     given = {key: value for key, value in query.items() if value}
     return f"{path}?{urlencode(given, quote_via=quote)}" if given else path
-
-
-def ahead_of(date: str, *, now: datetime, before: timedelta) -> timedelta:
-    """Return how far ``now`` is ahead of an HTTP ``Date``, ``before`` where that can't be read."""
-    try:
-        return now - parsedate_to_datetime(date)
-    except (ValueError, TypeError):
-        return before

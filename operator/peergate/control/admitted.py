@@ -7,7 +7,6 @@ is in the ledger.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from peergate.cluster.caches import RequestRecord
@@ -77,7 +76,7 @@ class Marker:
         held = self._snapshots.caches.requests.get(key)
         if held is None or not isinstance(held.value, RequestRecord):
             return
-        record, now = held.value, datetime.now(UTC)
+        record, now = held.value, self._client.clock.now()
         state = next_state(record.filed.state, Seen.ADMITTED)
         if state is None or state == record.filed.state:
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from peergate.cluster.client import Client, Miss
 from peergate.cluster.endpoints import EVENTS, LEASES
 from peergate.cluster.lease import LEASE_NAME
@@ -24,7 +22,7 @@ class Announcer:
 
     async def announce(self, reason: str, note: str) -> None:
         """Post a warning. Errors: Unavailable."""
-        now = datetime.now(UTC)
+        now = self._client.clock.now()
         answer = await self._client.create(
             EVENTS,
             namespace=self._namespace,

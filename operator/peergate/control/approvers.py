@@ -92,10 +92,10 @@ class ApproverStatuses:
         """
         if not self._snapshots.synced:
             return False
-        now = datetime.now(UTC)
+        now = self._client.clock.now()
         keyring, cache = self._snapshots.snapshot().keyring, self._snapshots.caches.approvers
         basis = (id(keyring), cache.changes, self._leads())
-        if basis == self._basis and now < self._looked_at + _LOOK_AGAIN:
+        if basis == self._basis and abs(now - self._looked_at) < _LOOK_AGAIN:
             return False
         ready: dict[str, bool] = {}
         wrote = False

@@ -75,7 +75,11 @@ class CertificateKeeping:
         metrics: Metrics,
         utc_now: Callable[[], datetime],
     ) -> None:
-        """Take ``published``: the CA bundle that the live webhook configuration was last seen with."""
+        """Take ``published``: the CA bundle that the live webhook configuration was last seen with.
+
+        ``utc_now`` returns the API server's time, which counts for who checks certificates: by a clock that
+        runs ahead, what holds would be replaced by what does not hold yet.
+        """
         self._client = client
         self._tls = tls
         self._namespace = namespace
@@ -100,8 +104,9 @@ class CertificateKeeping:
 
         Returns whether the Secret was written. Errors: Unavailable, ConfigError.
         """
+        secret = await self._read_or_make()
+        # Read after an answer was heard, so that it is the time of who checks the certificate.
         now = self._utc_now()
-        secret = await self._read_or_make(now=now)
         try:
             stored = _stored(secret)
             self._tls.check(stored, now=now)
@@ -117,13 +122,13 @@ class CertificateKeeping:
             self._metrics.certificate("ca", expires=self._tls.expires(stored.ca_pem))
         return await self._renew(secret, stored, now=now) if self._leads() else False
 
-    async def _read_or_make(self, *, now: datetime) -> JsonObject:
+    async def _read_or_make(self) -> JsonObject:
         for _ in range(_TRIES):
             found = await self._client.get(SECRETS, namespace=self._namespace, name=self._name)
             if found is not None:
                 return found
             # Somebody deleted it under us: what is served now is what clients trust, so that goes back.
-            material = self._serving or self._tls.make(now=now)
+            material = self._serving or self._tls.make(now=self._utc_now())
             made = await self._client.create(
                 SECRETS,
                 namespace=self._namespace,

@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -211,7 +210,7 @@ class Poster:
         regarding, related = happening.target, request
         if request is not None and not happening.target.get("namespace"):
             regarding, related = request, happening.target
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = self._client.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         event: JsonObject = {
             "apiVersion": EVENTS.api_version,
             "kind": "Event",

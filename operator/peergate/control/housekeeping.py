@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from peergate.cluster.client import Client
@@ -89,7 +88,7 @@ class Housekeeping:
                 leads=leads,
                 published=lambda: self.configuration.published,
                 metrics=metrics,
-                utc_now=_utc_now,
+                utc_now=client.clock.now,
             )
             if tls is not None
             else None
@@ -118,7 +117,10 @@ class Housekeeping:
             pace=DOORS_PACE,
         )
         self.filer = Filer(
-            Registry(client, clock=_utc_now), snapshots, metrics=metrics, on_drop=self._on_filing_dropped
+            Registry(client, clock=client.clock.now),
+            snapshots,
+            metrics=metrics,
+            on_drop=self._on_filing_dropped,
         )
         """Is told of every decision, and files what was refused."""
         self.marker = Marker(client, snapshots, metrics=metrics, poster=self.poster)
@@ -178,7 +180,8 @@ class Housekeeping:
 
     async def _sweep(self) -> bool:
         if self.elector.leads():
-            now = _utc_now()
+            # What a clock that runs ahead takes for run out, others still need.
+            now = self._client.clock.earliest()
             await sweep(self._client, namespace=self._settings.namespace, now=now)
             await sweep_requests(self._client, self._snapshots, settings=self._settings, now=now)
         return False
@@ -192,7 +195,3 @@ class Housekeeping:
         }
         note = f"Refused changes are not filed ({cause}); see the metric peergate_filing_dropped_total."
         self.poster.post(Happening(reason="FilingDropped", note=note, target=lease))
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

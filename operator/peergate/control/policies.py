@@ -118,7 +118,7 @@ class PolicyStatuses:
         """
         if not self._snapshots.synced:
             return False
-        now = datetime.now(UTC)
+        now = self._client.clock.now()
         snapshot, cache = self._snapshots.snapshot(), self._snapshots.caches.policies
         basis = (
             id(snapshot.keyring),
@@ -126,7 +126,7 @@ class PolicyStatuses:
             cache.changes,
             self._leads(),
         )
-        if basis == self._basis and now < self._looked_at + _LOOK_AGAIN:
+        if basis == self._basis and abs(now - self._looked_at) < _LOOK_AGAIN:
             return False
         census = Census(snapshot.keyring, now=now)
         ready: dict[str, bool] = {}

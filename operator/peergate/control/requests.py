@@ -103,7 +103,7 @@ class RequestStatuses:
         """
         if not self._snapshots.synced:
             return False
-        snapshot, now = self._snapshots.snapshot(), datetime.now(UTC)
+        snapshot, now = self._snapshots.snapshot(), self._client.clock.now()
         held = self._snapshots.caches.requests.items()
         self._count(held, now=now)
         if not self._leads():
@@ -148,7 +148,7 @@ class RequestStatuses:
                 continue
             # What was just filed was just looked at.
             looked = self._looked.setdefault(key, _Looked(uid=one.uid, at=record.filed_at))
-            if now - looked.at >= _LOOK_EVERY:
+            if abs(now - looked.at) >= _LOOK_EVERY:
                 open_ones.append((looked.at, key, record))
         for _, key, record in sorted(open_ones, key=lambda entry: entry[:2])[:_LOOKS_EACH_STEP]:
             looked = self._looked[key]

@@ -79,6 +79,7 @@ class Code(StrEnum):
     QUORUM_NOT_MET = "QuorumNotMet"
     ALREADY_USED = "AlreadyUsed"
     LEDGER_UNAVAILABLE = "LedgerUnavailable"
+    CLOCKS_DISAGREE = "ClocksDisagree"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     INTERNAL_ERROR = "InternalError"
 
@@ -143,6 +144,7 @@ _CODES_OF: Final[Mapping[State, tuple[Code, ...]]] = {
         Code.KEYRING_UNAVAILABLE,
         Code.LOOKUP_FAILED,
         Code.LEDGER_UNAVAILABLE,
+        Code.CLOCKS_DISAGREE,
         Code.INTERNAL_ERROR,
         Code.DEADLINE_EXCEEDED,
     ),

@@ -38,7 +38,7 @@ class ApprovalUseSpec(WireModel):
         StringConstraints(max_length=128),
         Field(alias="requestUID", description="Of the first review that used it."),
     ]
-    expires: Annotated[Instant, Field(description="Of the approval; the record is kept ten minutes longer.")]
+    expires: Annotated[Instant, Field(description="Of the approval; the record is kept a day longer.")]
 
 
 def use_name(payload: Digest) -> str:

@@ -20,13 +20,13 @@ from peergate.observe.verdict import Verdict
 
 __all__ = ["DropCause", "ErrorCause", "Metrics"]
 
-ErrorCause = Literal["deadline", "body", "snapshot", "ledger", "bug"]
+ErrorCause = Literal["deadline", "body", "snapshot", "ledger", "clock", "bug"]
 DropCause = Literal["limit", "queue", "rights", "unverified", "api"]
 """Why a refused change was not filed: too many open of its requester, too much to file at once, no right to
 look at the object, object or account not as the review showed them, the API server did not take it."""
 
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
-_CAUSES: Final[tuple[ErrorCause, ...]] = ("deadline", "body", "snapshot", "ledger", "bug")
+_CAUSES: Final[tuple[ErrorCause, ...]] = ("deadline", "body", "snapshot", "ledger", "clock", "bug")
 _DROP_CAUSES: Final[tuple[DropCause, ...]] = ("limit", "queue", "rights", "unverified", "api")
 _KEY_TYPES: Final = frozenset({"ed25519", "ecdsa-p256", "rsa-pkcs1-sha256", "rsa-pss-sha256", "ssh"})
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

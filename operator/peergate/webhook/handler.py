@@ -65,8 +65,8 @@ class Judge:
     ledger: Ledger
     decide: Decide
     refuse_unavailable: RefuseUnavailable
-    clock: Callable[[], datetime]
-    """Returns the time in UTC."""
+    clock: Callable[[], tuple[datetime, ...]]
+    """Returns the time in UTC; where clocks disagree, behind what counts, the others that have a say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +190,12 @@ class ReviewHandler:
             snapshot = self._judge.source.snapshot()
             missing = Code.LOOKUP_FAILED
             snapshot = await self._gather(review, snapshot, deadline=deadline)
-            now = self._judge.clock()
-            decision = self._judge.decide(review=review, snapshot=snapshot, now=now)
+            times = self._judge.clock()
+            decision = self._judged(review, snapshot, times=times)
             missing = Code.LEDGER_UNAVAILABLE
             if _must_commit(decision, review=review):
                 async with asyncio.timeout_at(deadline), self._turn:
-                    decision = await self._commit(review, decision, snapshot=snapshot, now=now)
+                    decision = await self._commit(review, decision, snapshot=snapshot, times=times)
             if asyncio.get_running_loop().time() > deadline:
                 raise TimeoutError  # noqa: TRY301 - a step that never waited can't be interrupted
         except TimeoutError:
@@ -207,6 +207,15 @@ class ReviewHandler:
         except Exception:  # noqa: BLE001 - a defect refuses, is counted and is logged
             _LOG.exception("a defect met review %s", review.uid)
             return self._refusal(review, snapshot, code=Code.INTERNAL_ERROR, cause="bug")
+        return decision
+
+    def _judged(self, review: Review, snapshot: Snapshot, *, times: tuple[datetime, ...]) -> Decision:
+        """Return the decision at the time that counts; what another clock would not admit is not decided."""
+        decision = self._judge.decide(review=review, snapshot=snapshot, now=times[0])
+        if isinstance(decision, Allow):
+            for other in times[1:]:
+                if not isinstance(self._judge.decide(review=review, snapshot=snapshot, now=other), Allow):
+                    return self._refusal(review, snapshot, code=Code.CLOCKS_DISAGREE, cause="clock")
         return decision
 
     async def _gather(self, review: Review, snapshot: Snapshot, *, deadline: float) -> Snapshot:
@@ -224,7 +233,7 @@ class ReviewHandler:
         decision: Decision,
         *,
         snapshot: Snapshot,
-        now: datetime,
+        times: tuple[datetime, ...],
     ) -> Decision:
         """Return the decision that stands after the ledger was asked (V26).
 
@@ -244,7 +253,7 @@ class ReviewHandler:
                     facts.counted,
                     change=facts.change_digest,
                     requester=facts.change.requester,
-                    now=now,
+                    now=times[0],
                 )
             if not spent and not review.dry_run:
                 spent = await self._judge.ledger.claim(
@@ -252,12 +261,12 @@ class ReviewHandler:
                     change=facts.change_digest,
                     requester=facts.change.requester,
                     request_uid=review.uid,
-                    now=now,
+                    now=times[0],
                 )
             if not spent:
                 return decision
             snapshot = replace(snapshot, spent={**snapshot.spent, **spent})
-            decision = self._judge.decide(review=review, snapshot=snapshot, now=now)
+            decision = self._judged(review, snapshot, times=times)
         raise RuntimeError("spent approvals were counted again")
 
     def _refusal(

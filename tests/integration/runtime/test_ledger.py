@@ -106,7 +106,7 @@ async def test_an_api_server_that_stands_still_is_unavailable_in_time(peergate_c
 
 async def test_what_ran_out_is_swept_and_nothing_else(api, namespace):
     ledger = ApiLedger(api, namespace=namespace, retry_window=WINDOW)
-    old, young = approval(expires=timedelta(minutes=-11)), approval(expires=timedelta(minutes=-9))
+    old, young = approval(expires=timedelta(hours=-25)), approval(expires=timedelta(hours=-23))
     await take(ledger, old, young, change=digest())
     assert await sweep(api, namespace=namespace, now=datetime.now(UTC)) == 1
     [[left]] = [page async for page, _ in api.list_pages(APPROVAL_USES, namespace=namespace)]

@@ -12,6 +12,7 @@ from tests.support.gate import NOW
 
 from peergate.approval.keyring import build_keyring
 from peergate.cluster.caches import read_approver
+from peergate.cluster.clock import ClusterClock
 from peergate.cluster.reflector import Held
 from peergate.control.approvers import ApproverStatuses, approver_status
 from peergate.model.wire import format_instant
@@ -86,7 +87,7 @@ class Scene:
         self.written: list[dict[str, Any]] = []
         self.told: list[str] = []
         self.statuses = ApproverStatuses(
-            SimpleNamespace(patch=self.patch),  # type: ignore[arg-type]
+            SimpleNamespace(patch=self.patch, clock=ClusterClock()),  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             leads=lambda: True,
             metrics=Metrics(),

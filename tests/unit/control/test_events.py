@@ -9,6 +9,7 @@ import pytest
 from tests.support.gate import NOW, PERSON, agent_user, review, snapshot, thing
 
 from peergate.cluster.client import Miss, NotAllowed
+from peergate.cluster.clock import ClusterClock
 from peergate.control.events import Happening, Poster
 from peergate.errors import Unavailable
 from peergate.gate.decide import decide
@@ -20,6 +21,8 @@ LEASE = {"apiVersion": "v1", "kind": "Lease", "namespace": "peergate-system", "n
 
 class Client:
     """Takes Events as the API server does."""
+
+    clock = ClusterClock()
 
     def __init__(self) -> None:
         self.events: dict[tuple[str, str], dict[str, Any]] = {}

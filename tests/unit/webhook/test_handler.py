@@ -47,7 +47,7 @@ async def ask(handler, **changes: Any) -> dict[str, Any]:
 
 
 def errors(metrics: Metrics) -> dict[str, float]:
-    names = ("deadline", "body", "snapshot", "ledger", "bug")
+    names = ("deadline", "body", "snapshot", "ledger", "clock", "bug")
     found = {
         name: metrics.registry.get_sample_value("peergate_review_errors_total", {"cause": name})
         for name in names
@@ -243,6 +243,57 @@ async def test_of_the_ledger(case):
     handler = make_handler(counts_what_is_left(*numbers, required=required), ledger=ledger)
     response = await ask(handler, **changes)
     assert (response["allowed"], ledger.uses) == (allowed, uses)
+
+
+LATER = NOW + timedelta(minutes=20)
+BY_BOTH_CLOCKS = {
+    "an approval that both count": ({NOW, LATER}, (NOW, LATER), "", ["v1.peer1"], {}),
+    "an approval that the replica's own takes for over": (
+        {NOW},
+        (NOW, LATER),
+        "ClocksDisagree",
+        [],
+        {"clock": 1},
+    ),
+    "an approval that only the replica's own would count": ({LATER}, (NOW, LATER), "Expired", [], {}),
+    "an approval that none counts": (set(), (NOW, LATER), "Expired", [], {}),
+    "an approval where there is one clock": ({NOW}, (NOW,), "", ["v1.peer1"], {}),
+}
+
+
+@pytest.mark.parametrize("case", BY_BOTH_CLOCKS)
+async def test_what_only_one_clock_would_admit_is_not_decided(case):
+    good, times, code, uses, failures = BY_BOTH_CLOCKS[case]
+    metrics, ledger = Metrics(), Ledger()
+
+    def decide(*, now, **_):
+        return approved(claim(1)) if now in good else denial(Code.EXPIRED, State.EXPIRED)
+
+    handler = make_handler(decide, times=times, ledger=ledger, metrics=metrics)
+    response = await ask(handler, **UPDATE)
+    assert (response["allowed"], response["auditAnnotations"].get("code", "")) == (not code, code)
+    assert (ledger.uses, errors(metrics)) == (uses, failures)
+
+
+async def test_what_the_ledger_leaves_is_held_against_both_clocks_too():
+    """Two count at once; the one that is left when the other is found spent is over by the own clock."""
+    ledger = Ledger(spent=(1,))
+
+    def decide(*, snapshot, now, **_):
+        left = [claim(number) for number in (1, 2) if claim(number).payload not in snapshot.spent]
+        return approved(*left) if now == NOW or len(left) > 1 else denial(Code.EXPIRED, State.EXPIRED)
+
+    response = await ask(make_handler(decide, times=(NOW, LATER), ledger=ledger), **UPDATE)
+    assert (response["allowed"], response["auditAnnotations"]["code"]) == (False, "ClocksDisagree")
+    assert ledger.uses == []
+
+
+async def test_clocks_that_disagree_stop_nobody_who_is_no_agent():
+    def decide(*, now, **_):
+        return Allow("exempt") if now == NOW else denial(Code.EXPIRED, State.EXPIRED)
+
+    response = await ask(make_handler(decide, times=(NOW, LATER)), userInfo=PERSON)
+    assert response["allowed"] is True
 
 
 async def test_without_the_ledger_no_update_is_admitted():
