@@ -143,7 +143,7 @@ class Registry:
 def _says_the_same(one: Any, other: Any) -> bool:
     """Compare two specs, but for the times and the requester's Pod, of which an agent may have many.
 
-    Defaults that the schema adds are no difference.
+    Defaults that the schema adds are no difference, and neither is what a later version says besides.
     """
     try:
         return canonically_equal(_comparable(one), _comparable(other))
@@ -152,7 +152,7 @@ def _says_the_same(one: Any, other: Any) -> bool:
 
 
 def _comparable(spec: Any) -> JsonObject:
-    read = ChangeRequestSpec.model_validate(spec)
+    read = ChangeRequestSpec.of_any_version(spec)
     return read.model_dump(
         mode="json", by_alias=True, exclude={"filed_at": True, "expires": True, "requester": {"pod"}}
     )

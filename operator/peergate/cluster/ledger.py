@@ -155,7 +155,7 @@ def is_repeat(
     that can't be read is an obstacle. A window of 0 is strictly once.
     """
     try:
-        spec = ApprovalUseSpec.model_validate(record.get("spec"))
+        spec = ApprovalUseSpec.of_any_version(record.get("spec"))
     except ValidationError:
         return False
     return (

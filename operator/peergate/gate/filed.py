@@ -97,7 +97,7 @@ def read_request(document: JsonObject) -> tuple[ChangeRequestSpec, FiledRequest]
     """
     metadata: Mapping[str, Any] = document.get("metadata") or {}
     try:
-        spec = ChangeRequestSpec.model_validate(document.get("spec"))
+        spec = ChangeRequestSpec.of_any_version(document.get("spec"))
         status: Mapping[str, Any] = document.get("status") or {}
         rejection = status.get("rejection")
         change = recorded_change(spec)
@@ -110,7 +110,7 @@ def read_request(document: JsonObject) -> tuple[ChangeRequestSpec, FiledRequest]
                 for key, value in (metadata.get("annotations") or {}).items()
                 if key.startswith(APPROVAL_KEY_PREFIX)
             },
-            rejection=None if rejection is None else Rejection.model_validate(rejection),
+            rejection=None if rejection is None else Rejection.of_any_version(rejection),
             created=parse_instant(metadata.get("creationTimestamp")),
             expires=spec.expires,
             state=_STATES.get(status.get("state")),

@@ -52,7 +52,7 @@ def slot_refusal(
     Never raises.
     """
     try:
-        read = ChangeRequestSpec.model_validate(spec)
+        read = ChangeRequestSpec.of_any_version(spec)
     except ValidationError:
         return "would put an approval on a ChangeRequest that can't be read"
     change = recorded_change(read)

@@ -1,14 +1,15 @@
 """What the custom resources' models share: closed, frozen, camelCase on the wire.
 
 Closed (``extra="forbid"``) on purpose: an older operator that meets a narrowing field it does not know must
-call the object invalid, not drop the field.
+call the object invalid, not drop the field. Of records that the operator itself makes nothing narrows:
+``of_any_version``.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -34,6 +35,17 @@ class WireModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
     )
+
+    @classmethod
+    def of_any_version(cls, document: object) -> Self:
+        """Return what is known of an object that may be a later version's; members it added are left out.
+
+        For what the operator alone writes and nothing narrows: a digest stands for the whole change, and the
+        schema prunes what no version knows. While an upgrade runs, replicas of both versions read the same
+        records, and a rejection must not be lost on one of them.
+        Errors: ValidationError, as for any other object.
+        """
+        return cls.model_validate(document, extra="ignore")
 
 
 def parse_duration(text: object) -> timedelta:

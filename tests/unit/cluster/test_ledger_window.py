@@ -53,7 +53,10 @@ CASES = {
         repeat=False, requester=Requester(username="system:serviceaccount:agents:two", uid=BOT.uid)
     ),
     "a record without spec is an obstacle": Case(repeat=False, record={}),
-    "a record with an unknown member is an obstacle": Case(repeat=False, record=record(extra=1)),
+    "a record of a later version, which says more, is a repeat": Case(repeat=True, record=record(extra=1)),
+    "one that says more, of another change, is a second use": Case(
+        repeat=False, change="b" * 64, record=record(extra=1)
+    ),
     "a record with a spec of another type is an obstacle": Case(repeat=False, record={"spec": []}),
 }
 

@@ -89,3 +89,25 @@ async def test_what_is_there_already(again, made):
     later = dataclasses.replace(again.filing, filed_at=NOW + timedelta(minutes=1))
     assert await registry.file(dataclasses.replace(again, filing=later)) == f"uid-{made}"
     assert client.made == made
+
+
+async def test_what_a_later_version_filed_stays_as_it_is():
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    uid = await registry.file(draft())
+    [filed] = client.filed.values()
+    filed["spec"] = {**filed["spec"], "extra": 1, "object": {**filed["spec"]["object"], "more": "x"}}
+    assert await registry.file(draft()) == uid
+    filed["spec"]["summary"] = "harmless"
+    assert await registry.file(draft()) != uid, "what it knows is compared all the same"
+
+
+async def test_a_rejection_of_what_a_later_version_filed_is_not_cleared_away():
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    uid = await registry.file(draft())
+    [filed] = client.filed.values()
+    until = format_instant(NOW + timedelta(hours=1))
+    filed["spec"] = {**filed["spec"], "extra": 1, "summary": "in other words"}
+    filed["status"] = {"rejection": {"by": "bob", "at": format_instant(NOW), "until": until, "more": 1}}
+    assert await registry.file(draft()) == uid

@@ -79,9 +79,31 @@ def test_a_rejection_in_force_keeps_it_from_being_opened_again():
     assert (filed.is_rejected(now=lapsed), filed.is_open(now=lapsed)) == (False, False)
 
 
+REJECTED = {
+    **DOCUMENT,
+    "status": {
+        "rejection": {"by": "bob", "at": "2026-11-23T12:00:00Z", "until": "2026-11-24T12:00:00Z"},
+    },
+}
+LATER = {
+    "in its spec": changed(REJECTED, "spec", "extra", to=1),
+    "about the requester": changed(REJECTED, "spec", "requester", "extra", to=1),
+    "about the object": changed(REJECTED, "spec", "object", "extra", to={"more": [1]}),
+    "in its status": changed(REJECTED, "status", "extra", to=1),
+    "in its rejection": changed(REJECTED, "status", "rejection", "extra", to=1),
+}
+
+
+@pytest.mark.parametrize("document", LATER.values(), ids=LATER.keys())
+def test_what_a_later_version_says_besides_loses_neither_approvals_nor_rejection(document):
+    filed = read_filed_request(REJECTED)
+    assert filed is not None
+    assert filed.rejection is not None
+    assert read_filed_request(document) == filed
+
+
 UNREADABLE = {
     "no spec": {"metadata": DOCUMENT["metadata"]},
-    "an unknown member": changed(DOCUMENT, "spec", "extra", to=1),
     "a digest that is none": changed(DOCUMENT, "spec", "from", to="x"),
     "no creation time": changed(DOCUMENT, "metadata", "creationTimestamp", to=None),
     "an unreadable rejection": {**DOCUMENT, "status": {"rejection": {"by": "bob"}}},

@@ -138,3 +138,8 @@ def test_several_at_once_of_one_approver_are_refused_too():
 
 def test_a_request_that_cannot_be_read_takes_none():
     assert "can't be read" in attach({}, {"alice": ALICE}, filedAt="yesterday").message.replace("?", "'")
+
+
+def test_a_request_of_a_later_version_takes_what_any_other_takes():
+    assert isinstance(attach({}, {"alice": ALICE}, extra=1), Allow)
+    assert isinstance(attach({}, {"alice": "junk"}, extra=1), Deny)

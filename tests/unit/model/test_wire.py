@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
+from peergate.model.use import ApprovalUseSpec
 from peergate.model.wire import format_instant, parse_duration, parse_instant
 
 DURATIONS = {
@@ -55,3 +57,19 @@ def test_an_instant_is_read_and_written():
 def test_anything_else_is_no_instant(text):
     with pytest.raises(ValueError):  # noqa: PT011 - the standard library words the impossible dates
         parse_instant(text)
+
+
+def test_members_of_a_later_version_are_left_out_where_that_is_asked_for_and_else_refused():
+    known = {
+        "change": "a" * 64,
+        "requester": {"username": "bot", "uid": "1"},
+        "approvers": ["alice"],
+        "requestUID": "2",
+        "expires": "2026-11-23T12:00:00Z",
+    }
+    later = {**known, "extra": 1, "requester": {"username": "bot", "uid": "1", "extra": [1]}}
+    assert ApprovalUseSpec.of_any_version(later) == ApprovalUseSpec.model_validate(known)
+    with pytest.raises(ValidationError):
+        ApprovalUseSpec.model_validate(later)
+    with pytest.raises(ValidationError):
+        ApprovalUseSpec.of_any_version({**later, "change": "x"})
