@@ -158,14 +158,15 @@ def names_of_conditions(own: Cluster) -> list[list[str]]:
 @contextlib.contextmanager
 def operator_of_the_release(own: Cluster) -> Iterator[PeergateProcess]:
     """Run the operator as the chart would: its account, its settings."""
-    text = own.kubectl("-n", NAMESPACE, "get", "cm", "peergate-settings", "-o", "json").json()["data"]
+    deployment = own.kubectl("-n", NAMESPACE, "get", "deployment", "peergate", "-o", "json").json()
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     kubeconfig = own.kubeconfig_for_account(NAMESPACE, "peergate", path=own.folder / "operator.kubeconfig")
     with contextlib.ExitStack() as stack:
         process = PeergateProcess(
             own,
             name="operator",
             kubeconfig=kubeconfig,
-            settings=yaml.safe_load(text["settings.yaml"]),
+            settings=yaml.safe_load(annotations["peergate.dev/settings"]),
             stack=stack,
         )
         process.start()

@@ -25,7 +25,12 @@ def the(documents: list[dict[str, Any]], kind: str, name: str = "peergate") -> d
 
 
 def settings_of(documents: list[dict[str, Any]], name: str = "peergate") -> Settings:
-    text = the(documents, "ConfigMap", f"{name}-settings")["data"]["settings.yaml"]
+    pods = the(documents, "Deployment", name)["spec"]["template"]
+    [volume] = [volume for volume in pods["spec"]["volumes"] if volume["name"] == "settings"]
+    [item] = volume["downwardAPI"]["items"]
+    assert item["path"] == "settings.yaml"
+    assert item["fieldRef"]["fieldPath"] == "metadata.annotations['peergate.dev/settings']"
+    text = pods["metadata"]["annotations"]["peergate.dev/settings"]
     return Settings.model_validate(yaml.safe_load(text))
 
 
@@ -149,9 +154,7 @@ def test_another_name_and_namespace_run_through_everything(rendered):
     role = the(documents, "ClusterRole", "guard-operator")
     named = [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule]
     assert named == [["guard"]]
-    settings = settings_of(
-        [d | {"metadata": {"name": "peergate-settings"}} for d in documents if d["kind"] == "ConfigMap"]
-    )
+    settings = settings_of(documents, "guard")
     assert (settings.namespace, settings.service_account, settings.tls.secret) == (
         "safe",
         "guard",
@@ -217,13 +220,12 @@ def test_a_registry_for_all_replaces_the_images_own(rendered):
     assert pod["containers"][0]["image"] == "mirror.example/peergate/peergate:0.1.0"
 
 
-def test_other_settings_are_other_pods(rendered):
-    def checksum(values: dict[str, Any]) -> str:
-        template = the(rendered(values), "Deployment")["spec"]["template"]
-        return template["metadata"]["annotations"]["checksum/settings"]
+def test_other_settings_are_other_pods_and_nothing_else_is(rendered):
+    def pods(values: dict[str, Any]) -> Any:
+        return the(rendered(values), "Deployment")["spec"]["template"]
 
-    assert checksum({}) != checksum({"log": {"level": "debug"}})
-    assert checksum({}) == checksum({"replicaCount": 3})
+    assert pods({}) != pods({"log": {"level": "debug"}})
+    assert pods({}) == pods({"replicaCount": 3})
 
 
 IMPOSSIBLE = {

@@ -122,6 +122,15 @@ metrics:
 log: {{ .Values.log | toJson }}
 {{- end }}
 
+{{- /* The file of that name, from the annotation of the Pod that mounts it. */ -}}
+{{- define "peergate.settingsVolume" -}}
+downwardAPI:
+  items:
+    - path: settings.yaml
+      fieldRef:
+        fieldPath: metadata.annotations['peergate.dev/settings']
+{{- end }}
+
 {{- /* Of what a hook makes. Never the selector's labels: a Service must not lead to a hook's Pod. */ -}}
 {{- define "peergate.hookLabels" -}}
 app.kubernetes.io/name: {{ include "peergate.name" . }}-hook
@@ -160,7 +169,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
 {{ include "peergate.fullname" . }}-test-held
 {{- end }}
 
-{{- /* (list root account arguments mounts-settings): the spec of a hook's Pod. */ -}}
+{{- /* (list root account arguments mounts-settings): the spec of a hook's Pod, which has the annotation then. */ -}}
 {{- define "peergate.hookPod" -}}
 {{- $root := index . 0 -}}
 serviceAccountName: {{ index . 1 }}
@@ -205,8 +214,7 @@ containers:
 {{- if index . 3 }}
 volumes:
   - name: settings
-    configMap:
-      name: {{ include "peergate.fullname" $root }}-settings
+    {{- include "peergate.settingsVolume" $root | nindent 4 }}
 {{- end }}
 {{- with $root.Values.nodeSelector }}
 nodeSelector:

@@ -61,7 +61,6 @@ def test_what_is_referred_to_comes_before_what_refers(objects):
         ("ServiceAccount", "ClusterRoleBinding"),
         ("ClusterRole", "ClusterRoleBinding"),
         ("Role", "RoleBinding"),
-        ("ConfigMap", "Deployment"),
         ("ServiceAccount", "Deployment"),
         ("Service", "ValidatingWebhookConfiguration"),
     ):

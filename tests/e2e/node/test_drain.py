@@ -14,12 +14,16 @@ from tests.harness.node.release import NAMESPACE
 from tests.harness.waiting import wait_until
 from tests.support.changes import DRY_DELETE
 from tests.support.load import under_load
-from tests.support.world import MERGE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 BUDGET = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/peergate"
-SETTINGS = f"/api/v1/namespaces/{NAMESPACE}/configmaps/peergate-settings"
+# What the program is made of is hidden from it.
+BROKEN = {
+    "updateStrategy": {"type": "Recreate"},
+    "extraVolumes": [{"name": "nothing", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "nothing", "mountPath": "/opt/peergate/lib"}],
+}
 
 
 @contextlib.contextmanager
@@ -68,14 +72,9 @@ def test_replicas_that_do_not_work_hold_up_no_drain(town, release):
     """unhealthyPodEvictionPolicy AlwaysAllow: a broken gate closes for agents, and never keeps a node."""
     admin = release.cluster.admin
     path = town.victim()
-    before = admin.request("GET", SETTINGS).body["data"]
-    assert (
-        admin.request("PATCH", SETTINGS, body={"data": {"settings.yaml": "x: y"}}, content_type=MERGE).code
-        == 200
-    )
+    # Not waited for: they never come up.
+    release.upgrade("--wait=hookOnly", values=BROKEN)
     try:
-        # Files of a ConfigMap follow it after a while: only a new Pod surely starts with what it says now.
-        admin.kubectl("-n", NAMESPACE, "delete", "pods", "--all", "--now").must()
         wait_until("both replicas have failed", lambda: crashing(release) == 2, within=120)
         with no_node_takes_pods(admin) as nodes:
             assert admin.request("GET", BUDGET).body["status"]["currentHealthy"] == 0
@@ -84,8 +83,7 @@ def test_replicas_that_do_not_work_hold_up_no_drain(town, release):
             assert (reply.code, "failed calling webhook" in str(reply.body)) == (500, True)
             assert town.delete(town.bystander, path).code == 200
     finally:
-        assert admin.request("PATCH", SETTINGS, body={"data": before}, content_type=MERGE).code == 200
-    admin.kubectl("-n", NAMESPACE, "delete", "pods", "--all", "--now").must()
+        release.upgrade()
     release.wait_ready()
 
 

@@ -19,11 +19,11 @@ from tests.harness.waiting import wait_until
 
 from peergate.settings import Settings
 
-__all__ = ["NAMESPACE", "HelmError", "Release"]
+__all__ = ["CHART", "NAMESPACE", "HelmError", "Release"]
 
 NAMESPACE = "peergate-system"
 _NAME = "peergate"
-_CHART = Path(__file__).resolve().parents[3] / "charts" / "peergate"
+CHART = Path(__file__).resolve().parents[3] / "charts" / "peergate"
 _HELM_SECONDS = 240.0
 _DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{_NAME}"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -36,10 +36,14 @@ class HelmError(Exception):
 class Release:
     """One release of the chart; ``values`` are those of its first installation."""
 
-    def __init__(self, node: Nodes, *, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, node: Nodes, *, values: Mapping[str, Any], chart: Path = CHART, helm: Path | None = None
+    ) -> None:
+        """Take another chart than this repository's, and another Helm."""
         self.node = node
         self.values = dict(values)
-        self._helm = find_helm()
+        self._chart = chart
+        self._helm = helm or find_helm()
 
     @property
     def cluster(self) -> Users:
@@ -54,20 +58,21 @@ class Release:
     @property
     def settings(self) -> Settings:
         """Return what its replicas read."""
-        reply = self.node.admin.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/peergate-settings")
-        return Settings.model_validate(yaml.safe_load(reply.body["data"]["settings.yaml"]))
+        template = self.node.admin.request("GET", _DEPLOYMENT).body["spec"]["template"]
+        text = template["metadata"]["annotations"]["peergate.dev/settings"]
+        return Settings.model_validate(yaml.safe_load(text))
 
     def install(self) -> str:
         """Install it and wait; return the notes."""
         return self.helm(
-            *("install", _NAME, str(_CHART), "--create-namespace", "--wait", "--timeout=180s"),
+            *("install", _NAME, str(self._chart), "--create-namespace", "--wait", "--timeout=180s"),
             values=self.values,
         )
 
     def upgrade(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
-        """Upgrade it to the first installation's values with these on top, and wait."""
+        """Upgrade it to this repository's chart, the first installation's values with these on top; wait."""
         wanted = {**self.values, **(values or {})}
-        return self.helm("upgrade", _NAME, str(_CHART), "--wait", "--timeout=180s", *arguments, values=wanted)
+        return self.helm("upgrade", _NAME, str(CHART), "--wait", "--timeout=180s", *arguments, values=wanted)
 
     def uninstall(self) -> None:
         """Take it away; returns when its last replica has drained."""

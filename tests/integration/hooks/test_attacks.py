@@ -38,6 +38,11 @@ RESTRICTED_POD: dict[str, Any] = {
 }
 
 
+OTHER_SETTINGS = {
+    "spec": {"template": {"metadata": {"annotations": {"peergate.dev/settings": "agents: {trusted: [x]}"}}}}
+}
+
+
 def account(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
 
@@ -82,8 +87,8 @@ ATTACKS: dict[str, tuple[str, str, Any]] = {
     "the protected namespace, open": (
         "PATCH", f"/api/v1/namespaces/{HELD}", {"metadata": {"labels": {"peergate.dev/protected": None}}},
     ),
-    "another target in the settings that the test reads": (
-        "PATCH", f"/api/v1/namespaces/{NAMESPACE}/configmaps/peergate-settings", {"data": {"x": "y"}},
+    "other settings for the operator's Pods": (
+        "PATCH", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/peergate", OTHER_SETTINGS,
     ),
     "a Pod by the name of the test's, that says yes": (
         "POST",
@@ -113,10 +118,20 @@ def bot(running_once, _stage):
             "subjects": [{"kind": "ServiceAccount", "name": "bot", "namespace": "agents"}],
         },
         {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "peergate-settings", "namespace": NAMESPACE},
-            "data": {"settings.yaml": "namespace: peergate-system"},
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "peergate", "namespace": NAMESPACE},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": {"app": "peergate"}},
+                "template": {
+                    "metadata": {
+                        "labels": {"app": "peergate"},
+                        "annotations": {"peergate.dev/settings": "namespace: peergate-system"},
+                    },
+                    "spec": RESTRICTED_POD["spec"],
+                },
+            },
         },
     )
     path = account(OPEN, "canary")
@@ -131,7 +146,7 @@ def bot(running_once, _stage):
 
 def state(cluster) -> list[Any]:
     """Return what the attacks are after."""
-    kinds = "roles rolebindings clusterroles clusterrolebindings serviceaccounts namespaces configmaps pods"
+    kinds = "roles rolebindings clusterroles clusterrolebindings serviceaccounts namespaces deployments pods"
     found = []
     for kind in kinds.split():
         items = cluster.kubectl("get", kind, "-A", "-o", "json").json()["items"]

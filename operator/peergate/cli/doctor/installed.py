@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ __all__ = ["CONFIGURATIONS", "find_configuration", "find_settings", "own_namespa
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 _NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+_ANNOTATION: Final = re.compile(r"metadata\.annotations\['([^']+)'\]")
 
 
 def find_configuration(configurations: Sequence[JsonObject], *, name: str) -> JsonObject | None:
@@ -51,7 +53,7 @@ def own_namespace(configuration: JsonObject | None) -> str:
 def find_settings(
     reader: Reader, *, file: Path | None, configuration: JsonObject | None
 ) -> tuple[Settings, str]:
-    """Return the settings and where they come from: the file, the operator's ConfigMap, or the defaults.
+    """Return the settings and where they come from: the file, what the operator mounts, or the defaults.
 
     Errors: ConfigError for a file that can't be read; what is wrong in the cluster's is told in words.
     """
@@ -60,14 +62,8 @@ def find_settings(
     namespace = own_namespace(configuration) or Settings().namespace
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     for deployment in reader.all(path) or ():
-        place = _mounted(deployment)
-        if place is None:
-            continue
-        name, key = place
-        config_map = reader.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}") or {}
-        text = (config_map.get("data") or {}).get(key)
+        text, where = _mounted(deployment, reader=reader, namespace=namespace)
         if isinstance(text, str):
-            where = f"ConfigMap {namespace}/{visible(name)}"
             try:
                 return read_settings(text, where=where), where
             except ConfigError as error:
@@ -77,20 +73,47 @@ def find_settings(
     return Settings(namespace=namespace), "the defaults; another installation needs --config FILE"
 
 
-def _mounted(deployment: JsonObject) -> tuple[str, str] | None:
-    """Return the ConfigMap and key that ``run --config`` reads in a Deployment of the operator."""
-    spec = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
+def _mounted(deployment: JsonObject, *, reader: Reader, namespace: str) -> tuple[object, str]:
+    """Return what ``run --config`` reads in a Deployment of the operator, and where that stands.
+
+    The chart has it in an annotation of the Pods; whoever writes manifests may take a ConfigMap.
+    """
+    template = (deployment.get("spec") or {}).get("template") or {}
+    spec = template.get("spec") or {}
     volumes = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
     for container in spec.get("containers") or ():
         file = _config_file([*(container.get("command") or ()), *(container.get("args") or ())])
         for mount in container.get("volumeMounts") or ():
-            folder = str(mount.get("mountPath", "")).rstrip("/")
-            source = (volumes.get(mount.get("name")) or {}).get("configMap") or {}
-            if file and file.startswith(f"{folder}/") and source.get("name"):
-                return str(source["name"]), _key(source, path=file.removeprefix(f"{folder}/"))
-            if file and file == folder and source.get("name"):
-                return str(source["name"]), _key(source, path=str(mount.get("subPath") or ""))
-    return None
+            path = _path_in(mount, file=file)
+            volume = volumes.get(mount.get("name")) or {}
+            annotation = _annotation(volume.get("downwardAPI") or {}, path=path)
+            if annotation:
+                name = visible(str((deployment.get("metadata") or {}).get("name")))
+                text = ((template.get("metadata") or {}).get("annotations") or {}).get(annotation)
+                return text, f"Deployment {namespace}/{name}, annotation {visible(annotation)}"
+            source = volume.get("configMap") or {}
+            if path is not None and source.get("name"):
+                config_map = reader.get(f"/api/v1/namespaces/{namespace}/configmaps/{source['name']}") or {}
+                text = (config_map.get("data") or {}).get(_key(source, path=path))
+                return text, f"ConfigMap {namespace}/{visible(str(source['name']))}"
+    return None, ""
+
+
+def _path_in(mount: Mapping[str, Any], *, file: str) -> str | None:
+    """Return the path of a file within the volume that is mounted there; ``None`` if it is elsewhere."""
+    folder = str(mount.get("mountPath", "")).rstrip("/")
+    if file and file == folder:
+        return str(mount.get("subPath") or "")
+    return file.removeprefix(f"{folder}/") if file.startswith(f"{folder}/") else None
+
+
+def _annotation(source: Mapping[str, Any], *, path: str | None) -> str:
+    """Return which annotation of the Pod a downward API volume shows at this path; empty if none."""
+    for item in source.get("items") or ():
+        found = _ANNOTATION.fullmatch(str((item.get("fieldRef") or {}).get("fieldPath")))
+        if found is not None and item.get("path") == path:
+            return found[1]
+    return ""
 
 
 def _config_file(words: Sequence[str]) -> str:

@@ -27,6 +27,16 @@ def _deployment(*arguments, mount="/etc/peergate", items=None):
     return {"spec": {"template": {"spec": pod}}}
 
 
+def _annotated(text, *arguments, field="metadata.annotations['peergate.dev/settings']", path="settings.yaml"):
+    made = _deployment(*arguments)
+    template = made["spec"]["template"]
+    template["metadata"] = {"annotations": {"peergate.dev/settings": text, "note": "x"}}
+    items = [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]
+    items.append({"path": path, "fieldRef": {"fieldPath": field}})
+    template["spec"]["volumes"][1] = {"name": "settings", "downwardAPI": {"items": items}}
+    return {"metadata": {"name": "peergate"}, **made}
+
+
 def _reader(*deployments, data=None, namespace="peergate-system"):
     return Reader(
         FakeCluster(
@@ -42,7 +52,7 @@ _TEXT = {"settings.yaml": "namespace: guard\nagents: {groups: [ai]}\n"}
 _FILE = "/etc/peergate/settings.yaml"
 
 PLACES = {
-    "as the chart mounts it": (_deployment("--config", _FILE), _TEXT, ("ai",)),
+    "from a map, as hand-made manifests may": (_deployment("--config", _FILE), _TEXT, ("ai",)),
     "in one word": (_deployment(f"--config={_FILE}"), _TEXT, ("ai",)),
     "under another key": (
         _deployment("--config", _FILE, items=[{"key": "k", "path": "settings.yaml"}]),
@@ -65,6 +75,35 @@ def test_settings_in_the_cluster(deployment, data, groups):
     settings, where = find_settings(_reader(deployment, data=data), file=None, configuration=None)
     assert settings.agents.groups == groups
     assert where.startswith("ConfigMap" if groups else "the defaults")
+
+
+ANNOTATED = {
+    "as the chart mounts it": (_annotated(_TEXT["settings.yaml"], "--config", _FILE), ("ai",)),
+    "another file of the volume": (_annotated(_TEXT["settings.yaml"], "--config", "/etc/peergate/name"), ()),
+    "another annotation": (
+        _annotated(_TEXT["settings.yaml"], "--config", _FILE, field="metadata.annotations['other']"),
+        (),
+    ),
+    "no annotation at all": (
+        _annotated(_TEXT["settings.yaml"], "--config", _FILE, field="metadata.labels['a']"),
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize(("deployment", "groups"), ANNOTATED.values(), ids=ANNOTATED)
+def test_settings_in_the_pods_of_a_deployment(deployment, groups):
+    settings, where = find_settings(_reader(deployment), file=None, configuration=None)
+    assert settings.agents.groups == groups
+    told = "Deployment peergate-system/peergate, annotation peergate.dev/settings"
+    assert where == told if groups else where.startswith("the defaults; ")
+
+
+def test_wrong_settings_in_the_pods_are_told():
+    _, where = find_settings(
+        _reader(_annotated("agent: {}", "--config", _FILE)), file=None, configuration=None
+    )
+    assert "the defaults, as Deployment peergate-system/peergate, annotation" in where
 
 
 def test_the_operators_namespace_is_read_from_the_configuration():
