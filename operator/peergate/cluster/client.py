@@ -233,14 +233,19 @@ class Client:
         *,
         name: str,
         uid: str,
+        resource_version: str = "",
         namespace: str = "",
         deadline: float = 5.0,
     ) -> Miss | None:
-        """Delete exactly the object with this uid. Errors: Unavailable."""
+        """Delete exactly the object with this uid, and in exactly this version if one is given.
+
+        Errors: Unavailable.
+        """
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
         found = await self._transport.call(
             "DELETE",
             endpoint.path(namespace=namespace, name=name),
-            body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
+            body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions},
             deadline=deadline,
         )
         return found if isinstance(found, Miss) else None

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from peergate.approval.canonical import NotCanonical, TooLarge, canonically_equal
+from peergate.approval.carriers import slot_of
 from peergate.cluster.client import Client, Miss, NotAllowed
 from peergate.cluster.endpoints import CHANGE_REQUESTS, SERVICE_ACCOUNTS, Endpoint
 from peergate.errors import Unavailable
@@ -86,6 +87,8 @@ class Registry:
                 namespace=namespace,
                 name=name,
                 uid=there["metadata"]["uid"],
+                # Just as it was read: what is signed meanwhile is a conflict, and the next round sees it.
+                resource_version=str(there["metadata"].get("resourceVersion") or ""),
                 deadline=_DEADLINE_SECONDS,
             )
         raise Unavailable("a ChangeRequest was in the way", context=f"{namespace}/{name}")
@@ -133,11 +136,19 @@ class Registry:
         return filed.is_open(now=self._clock()) and _says_the_same(there.get("spec"), spec)
 
     def _kept(self, filed: FiledRequest | None, *, draft: Draft) -> dict[str, str]:
-        """Return the approvals that go over to the new object: those that counted, of an open request."""
+        """Return the approvals that go over to the new object, of an open request.
+
+        Those that counted; and where it is this very change, those that came since the verdict too, which
+        nobody has judged yet. What did not count stays behind.
+        """
         if filed is None or not filed.is_open(now=self._clock()):
             return {}
-        keys = [f"{APPROVAL_SLOT_PREFIX}{claim.slot}" for claim in draft.facts.counted]
-        return {key: filed.annotations[key] for key in keys if key in filed.annotations}
+        facts = draft.facts
+        kept = {f"{APPROVAL_SLOT_PREFIX}{claim.slot}" for claim in facts.counted}
+        if filed.change == facts.change_digest:
+            unjudged = filed.annotations.keys() - {one.annotation for one in facts.not_counted}
+            kept |= {key for key in unjudged if slot_of(key) is not None}
+        return {key: value for key, value in filed.annotations.items() if key in kept}
 
 
 def _says_the_same(one: Any, other: Any) -> bool:

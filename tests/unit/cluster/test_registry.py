@@ -16,7 +16,8 @@ from peergate.cluster.endpoints import CHANGE_REQUESTS
 from peergate.cluster.filing import Registry
 from peergate.gate.record import Draft, kind_of
 from peergate.model.change import Effect, ObjectRef, Requester
-from peergate.model.decision import Facts, Filing
+from peergate.model.decision import Claim, Code, Facts, Filing, NotCounted
+from peergate.model.names import Digest
 from peergate.model.wire import format_instant
 
 LIVE = thing("ConfigMap", "settings")
@@ -28,13 +29,19 @@ class Client:
     def __init__(self) -> None:
         self.filed: dict[str, dict[str, Any]] = {}
         self.made = 0
+        self.signed_meanwhile: list[str] = []
+        """Who signs just before it is deleted."""
 
     async def create(self, _: object, *, body: dict[str, Any], **__: Any) -> Any:
         name = body["metadata"]["name"]
         if name in self.filed:
             return Miss.CONFLICT
         self.made += 1
-        given = {"uid": f"uid-{self.made}", "creationTimestamp": format_instant(NOW)}
+        given = {
+            "uid": f"uid-{self.made}",
+            "resourceVersion": "1",
+            "creationTimestamp": format_instant(NOW),
+        }
         self.filed[name] = {**body, "metadata": {**body["metadata"], **given}}
         return self.filed[name]
 
@@ -43,8 +50,21 @@ class Client:
             return self.filed.get(name)
         return LIVE if name == "settings" else {"metadata": {"uid": AGENT_UID}}
 
-    async def delete(self, _: object, *, name: str, uid: str, **__: Any) -> None:
-        assert self.filed.pop(name)["metadata"]["uid"] == uid
+    async def delete(self, _: object, *, name: str, uid: str, resource_version: str, **__: Any) -> Any:
+        if self.signed_meanwhile:
+            self.annotate(name, self.signed_meanwhile.pop())
+        there = self.filed[name]["metadata"]
+        assert there["uid"] == uid
+        if there["resourceVersion"] != resource_version:
+            return Miss.CONFLICT
+        del self.filed[name]
+        return None
+
+    def annotate(self, name: str, slot: str) -> None:
+        """Have somebody sign."""
+        metadata = self.filed[name]["metadata"]
+        metadata["annotations"] = {**metadata["annotations"], f"approval.peergate.dev/v1.{slot}": slot}
+        metadata["resourceVersion"] += "1"
 
 
 def draft(**members: Any) -> Draft:
@@ -64,6 +84,8 @@ def draft(**members: Any) -> Draft:
     facts = Facts(
         owner=members.pop("owner", "team-platform"),
         rules=("prod/0",),
+        counted=members.pop("counted", ()),
+        not_counted=members.pop("not_counted", ()),
         effect=Effect.DELETE,
         change=change,
         change_digest=digest,
@@ -111,3 +133,35 @@ async def test_a_rejection_of_what_a_later_version_filed_is_not_cleared_away():
     filed["spec"] = {**filed["spec"], "extra": 1, "summary": "in other words"}
     filed["status"] = {"rejection": {"by": "bob", "at": format_instant(NOW), "until": until, "more": 1}}
     assert await registry.file(draft()) == uid
+
+
+COUNTED = Claim(Digest("a" * 64), slot="alice", approver="alice", key_id="x", expires="2026-11-24T00:00:00Z")
+EXPIRED = NotCounted("eve", Code.EXPIRED, "approval.peergate.dev/v1.eve")
+LIES = {"summary": "in other words"}
+FOREIGN = {"from": "0" * 64}
+WHEN_REPLACED = {
+    "what counted goes along": (LIES, ("alice",), (), {"alice"}),
+    "what did not count stays behind": (LIES, ("alice", "eve"), (), {"alice"}),
+    "what was signed since the verdict goes along": (LIES, ("alice", "bob"), (), {"alice", "bob"}),
+    "so does what is signed in that very moment": (LIES, ("alice",), ("bob",), {"alice", "bob"}),
+    "of another change only what counted does": (FOREIGN, ("alice", "bob"), (), {"alice"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("other", "there", "meanwhile", "kept"), WHEN_REPLACED.values(), ids=WHEN_REPLACED.keys()
+)
+async def test_what_is_signed_when_a_request_is_replaced(other, there, meanwhile, kept):
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    again = draft(counted=(COUNTED,), not_counted=(EXPIRED,))
+    first = await registry.file(again)
+    [(name, filed)] = client.filed.items()
+    filed["spec"] = {**filed["spec"], **other}
+    filed["metadata"]["annotations"] = {"peergate.dev/reason": "x"}
+    for slot in there:
+        client.annotate(name, slot)
+    client.signed_meanwhile = list(meanwhile)
+    assert await registry.file(again) != first
+    annotations = client.filed[name]["metadata"]["annotations"]
+    assert annotations == {f"approval.peergate.dev/v1.{slot}": slot for slot in kept}
