@@ -102,7 +102,8 @@ def _found(suites: Sequence[Suite]) -> dict[str, Path]:
 
 def _present(suite: Suite, *, cache: Path) -> dict[str, Path]:
     folders = [cache / suite.folder]
-    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and suite.in_assets:
         folders.insert(0, Path(assets))
     return {
         program: folder / program

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ETCD", "HELM", "KUBERNETES", "NODE", "PROMETHEUS", "Suite", "system"]
+__all__ = ["ETCD", "HELM", "HELM_3", "KUBERNETES", "NODE", "PROMETHEUS", "Suite", "system"]
 
 _MODULES = Path(__file__).with_name("controlplane")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -46,6 +46,8 @@ class Suite:
     """File below ``base_url`` that lists the archive's checksum."""
     tags: str = ""
     """Build tags, for a build from the module."""
+    in_assets: bool = True
+    """Whether ``KUBEBUILDER_ASSETS`` may have it: another release goes by the same names there."""
 
     @property
     def folder(self) -> str:
@@ -95,21 +97,21 @@ def _etcd() -> Suite:
     )
 
 
-def _helm() -> Suite:
-    module = _MODULES / "helm"
-    version = _version(module, requires="helm.sh/helm/v4")
+def _helm(*, major: int, module: Path) -> Suite:
+    version = _version(module, requires=f"helm.sh/helm/v{major}")
     archive = f"helm-v{version}-{system()}.tar.gz"
     return Suite(
         name="helm",
         version=version,
         programs=("helm",),
         module=module,
-        packages=("helm.sh/helm/v4/cmd/helm",),
-        linker_flags=f"-s -w -X helm.sh/helm/v4/internal/version.version=v{version}",
+        packages=(f"helm.sh/helm/v{major}/cmd/helm",),
+        linker_flags=f"-s -w -X helm.sh/helm/v{major}/internal/version.version=v{version}",
         base_url="https://get.helm.sh",
         archive=archive,
         archive_folder=system(),
         checksums=f"{archive}.sha256sum",
+        in_assets=major == 4,
     )
 
 
@@ -139,5 +141,6 @@ def _prometheus() -> Suite:
 KUBERNETES = _kubernetes("kube-apiserver", "kube-controller-manager", "kubectl")
 NODE = _kubernetes("kube-proxy", "kube-scheduler", "kubelet")
 ETCD = _etcd()
-HELM = _helm()
+HELM = _helm(major=4, module=_MODULES / "helm")
+HELM_3 = _helm(major=3, module=_MODULES / "helm3")
 PROMETHEUS = _prometheus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,10 +11,10 @@ from typing import Self
 
 from tests.harness.clients import Reply
 from tests.harness.waiting import wait_until
-from tests.support.changes import DRY_DELETE, path_of, reported
-from tests.support.world import World, victim
+from tests.support.changes import DRY_DELETE, Peer, path_of, reported, sign, slots
+from tests.support.world import MERGE, World, victim
 
-__all__ = ["Load", "callers", "in_a_word", "under_load"]
+__all__ = ["Load", "callers", "in_a_word", "under_load", "updater"]
 
 _CALLS = 20
 
@@ -79,28 +80,46 @@ def callers(pair: World, approved: str) -> dict[str, Callable[[], str]]:
     }
 
 
+def updater(town: World, by: Peer) -> Callable[[], str]:
+    """Return a caller whose every update is signed just before: each of them is recorded as used."""
+    path, colours = town.victim(), itertools.cycle(("red", "blue"))
+
+    def updated() -> str:
+        wanted = {"data": {"colour": next(colours)}}
+        new = town.desk.dry_run("PATCH", path, wanted, content_type=MERGE)
+        town.desk.attach(path, slots(sign(town.desk.update(path, new), by=by)))
+        return in_a_word(town.agent.request("PATCH", path, body=wanted, content_type=MERGE))
+
+    return updated
+
+
 @contextlib.contextmanager
-def under_load(town: World, *, torn: bool = False) -> Iterator[Load]:
-    """Let everybody call meanwhile; ``torn`` says that calls to the gate may fail, and be refused for it."""
+def under_load(town: World, *, torn: bool = False, updates: bool = False) -> Iterator[Load]:
+    """Let everybody call meanwhile; ``torn`` says that calls to the gate may fail, and be refused for it.
+
+    With ``updates`` there are approved updates as well, which are admitted and written.
+    """
     with contextlib.ExitStack() as stack:
         alice = town.crew.register("alice")
         stack.callback(town.crew.remove, alice)
-        yield from _loaded(town, town.approved(town.victim(), alice), torn=torn)
+        more = {"updated": updater(town, alice)} if updates else {}
+        yield from _loaded(town, town.approved(town.victim(), alice), more=more, torn=torn)
 
 
-def _loaded(town: World, approved: str, *, torn: bool) -> Iterator[Load]:
+def _loaded(town: World, approved: str, *, more: dict[str, Callable[[], str]], torn: bool) -> Iterator[Load]:
 
     def admitted() -> bool:
         replies = [town.agent.request("DELETE", approved, body=DRY_DELETE).code for _ in range(8)]
         return replies == [200] * 8
 
     wait_until("every replica knows alice", admitted)
-    with Load(callers(town, approved), threads=1) as load:
+    with Load({**callers(town, approved), **more}, threads=1) as load:
         load.reaches(_CALLS)
         yield load
         load.reaches(_CALLS)
     print({name: dict(seen) for name, seen in load.seen.items()})
     fault = {"failed"} if torn else set()
     assert set(load.seen["refused"]) - fault == {"ApprovalMissing"}
-    assert set(load.seen["admitted"]) - fault == {"200"}
+    for name in ("admitted", *more):
+        assert set(load.seen[name]) - fault == {"200"}
     assert set(load.seen["bystander"]) == {"200"}

@@ -13,7 +13,40 @@ import urllib3
 from tests.harness.peergate import PeergateProcess
 from tests.support.changes import BACKGROUND, Desk, path_of
 
-__all__ = ["Caller"]
+from peergate.model.change import Requester
+
+__all__ = ["Caller", "review_of"]
+
+
+def review_of(
+    requester: Requester, old: Mapping[str, Any], *, new: Mapping[str, Any] | None = None, **members: Any
+) -> dict[str, Any]:
+    """Return the review of a ConfigMap's deletion by an account, or of its update to ``new``."""
+    account = requester.username.split(":")[2]
+    resource = {"group": "", "version": "v1", "resource": "configmaps"}
+    kind = {"group": "", "version": "v1", "kind": "ConfigMap"}
+    options = {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", **BACKGROUND}
+    request = {
+        "uid": str(uuid4()),
+        "kind": kind,
+        "resource": resource,
+        "requestKind": kind,
+        "requestResource": resource,
+        "name": old["metadata"]["name"],
+        "namespace": old["metadata"]["namespace"],
+        "operation": "DELETE" if new is None else "UPDATE",
+        "userInfo": {
+            "username": requester.username,
+            "uid": requester.uid,
+            "groups": ["system:serviceaccounts", f"system:serviceaccounts:{account}"],
+        },
+        "object": new,
+        "oldObject": old,
+        "dryRun": False,
+        "options": options if new is None else {"kind": "UpdateOptions"},
+        **members,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
 class Caller:
@@ -43,32 +76,8 @@ class Caller:
         **members: Any,
     ) -> dict[str, Any]:
         """Return the response to the deletion of ``old``, or to its update to ``new``."""
-        username = username or self._requester.username
-        account = username.split(":")[2]
-        resource = {"group": "", "version": "v1", "resource": "configmaps"}
-        kind = {"group": "", "version": "v1", "kind": "ConfigMap"}
-        options = {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", **BACKGROUND}
-        request = {
-            "uid": str(uuid4()),
-            "kind": kind,
-            "resource": resource,
-            "requestKind": kind,
-            "requestResource": resource,
-            "name": old["metadata"]["name"],
-            "namespace": old["metadata"]["namespace"],
-            "operation": "DELETE" if new is None else "UPDATE",
-            "userInfo": {
-                "username": username,
-                "uid": uid or self._requester.uid,
-                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{account}"],
-            },
-            "object": new,
-            "oldObject": old,
-            "dryRun": False,
-            "options": options if new is None else {"kind": "UpdateOptions"},
-            **members,
-        }
-        body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        who = Requester(username or self._requester.username, uid or self._requester.uid)
+        body = review_of(who, old, new=new, **members)
         url = f"https://127.0.0.1:{replica.port}/gates/namespaced"
         reply = self._http.request("POST", url, json=body, retries=False, timeout=20.0)
         response: dict[str, Any] = json.loads(reply.data)["response"]

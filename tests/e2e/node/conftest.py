@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.harness.namespaces import fresh_namespace
 from tests.harness.node import backend
 from tests.harness.node.backend import Nodes
-from tests.harness.node.prepare import operator_image
+from tests.harness.node.prepare import Version, operator_image, previous_version
 from tests.harness.node.release import Release
 from tests.harness.principals import create_account
 from tests.support.changes import Crew, Desk, config_map
@@ -50,6 +51,34 @@ def pair() -> Iterator[World]:
         release.install()
         with inhabited(release) as world:
             yield world
+
+
+@pytest.fixture(scope="session")
+def _previous(tmp_path_factory: pytest.TempPathFactory) -> Version:
+    return previous_version(tmp_path_factory.mktemp("previous"))
+
+
+@pytest.fixture(scope="module")
+def place(_previous: Version) -> Iterator[Nodes]:
+    """A node of its own that has the images of this version and of the one before."""
+    with backend.start() as running:
+        running.load(_previous.image)
+        running.load(operator_image())
+        yield running
+
+
+@pytest.fixture
+def old_release(place: Nodes, _previous: Version) -> Iterator[Callable[..., Release]]:
+    """Return a function that installs the previous version, by any Helm; it is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def install(*, helm: Path | None = None) -> Release:
+            release = Release(place, values=VALUES, chart=_previous.chart, helm=helm)
+            release.install()
+            stack.callback(release.uninstall)
+            return release
+
+        yield install
 
 
 @contextlib.contextmanager

@@ -25,9 +25,10 @@ from tests.harness.node.debian import unpacked
 from tests.harness.process import Child, KeptFolder
 from tests.harness.progress import Work
 
-__all__ = ["ImageError", "build_image"]
+__all__ = ["SOURCE", "ImageError", "build_image"]
 
-_REPOSITORY = Path(__file__).resolve().parents[3]
+SOURCE = Path(__file__).resolve().parents[3]
+"""This repository."""
 _INPUTS = ("operator", "pyproject.toml", "README.md", "LICENSE", ".dockerignore")
 _PYTHON = (
     *("base-files", "netbase", "media-types", "tzdata"),
@@ -46,7 +47,7 @@ _BUILDAH = (
 _BASES = {"BUILD_BASE": "localhost/peergate-build-base:1", "RUN_BASE": "localhost/peergate-run-base:1"}
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _BUILD_SECONDS = 900.0
-_KEPT_IMAGES = 3  # of branches that are worked on side by side
+_KEPT_IMAGES = 6  # of branches that are worked on side by side, two versions each
 _STORE_BYTES = 2 << 30  # the bases and the dependencies are a quarter of it; each build adds a few MiB
 # buildah starts itself again in the chroot, with an environment of its own: libraries that the machine lacks
 # must lie where the loader looks. An overlay in a mount namespace of its own puts them there.
@@ -57,8 +58,10 @@ class ImageError(Exception):
     """The image can't be built here; the text ends with what the tool said last."""
 
 
-def build_image(name: str) -> Path:
+def build_image(name: str, *, source: Path = SOURCE) -> Path:
     """Return the file of an image of that name (with registry and tag), building it where it is missing.
+
+    ``source`` is a folder as this repository is.
 
     Errors:
         ImageError: the build failed.
@@ -66,7 +69,7 @@ def build_image(name: str) -> Path:
     """
     cache = cache_folder()
     folder = cache / "operator-image"
-    path = folder / f"{_digest(name)}.tar"
+    path = folder / f"{_digest(name, source=source)}.tar"
     if not path.exists():
         parts = (
             unpacked("buildah", _BUILDAH),
@@ -76,7 +79,9 @@ def build_image(name: str) -> Path:
         with locked(cache):
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                _build_by_layers(name, parts=parts, path=path, store=_store(cache, parts=parts))
+                _build_by_layers(
+                    name, parts=parts, path=path, store=_store(cache, parts=parts), source=source
+                )
                 _forget(folder)
     return path
 
@@ -103,18 +108,18 @@ def _forget(folder: Path) -> None:
         image.unlink()
 
 
-def _digest(name: str) -> str:
+def _digest(name: str, *, source: Path) -> str:
     """Return what names the image's inputs, this module included."""
     sums = hashlib.sha256(name.encode())
-    for path in (Path(__file__), *_inputs()):
+    for path in (Path(__file__), *_inputs(source)):
         sums.update(f"{path.name}\0".encode())
         sums.update(path.read_bytes())
     return sums.hexdigest()[:16]
 
 
-def _inputs() -> Iterator[Path]:
+def _inputs(source: Path) -> Iterator[Path]:
     for each in _INPUTS:
-        path = _REPOSITORY / each
+        path = source / each
         if path.is_file():
             yield path
             continue
@@ -123,19 +128,21 @@ def _inputs() -> Iterator[Path]:
                 yield below
 
 
-def _build_by_layers(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path) -> None:
+def _build_by_layers(
+    name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path, source: Path
+) -> None:
     """Build it on what the store has; on an empty one where that fails: a killed build leaves halves."""
     fresh = not store.exists()
     try:
-        _build(name, parts=parts, path=path, store=store)
+        _build(name, parts=parts, path=path, store=store, source=source)
     except ImageError:
         shutil.rmtree(store)
         if fresh:
             raise
-        _build(name, parts=parts, path=path, store=store)
+        _build(name, parts=parts, path=path, store=store, source=source)
 
 
-def _build(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path) -> None:
+def _build(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path, source: Path) -> None:
     buildah, build_base, run_base = parts
     store.mkdir(exist_ok=True)
     with (
@@ -157,7 +164,7 @@ def _build(name: str, *, parts: tuple[Path, Path, Path], path: Path, store: Path
         arguments = [f"--build-arg={argument}={base}" for argument, base in _BASES.items()]
         run(
             *("build", "--pull-never", "--layers", "--timestamp=0", *arguments, *_mounts(kept.path)),
-            *("-f", str(_REPOSITORY / "operator" / "Dockerfile"), "-t", name, str(_REPOSITORY)),
+            *("-f", str(source / "operator" / "Dockerfile"), "-t", name, str(source)),
         )
         work.advance()
         part = path.with_name(f".{secrets.token_hex(4)}")

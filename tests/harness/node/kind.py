@@ -100,11 +100,11 @@ def node_image() -> str:
     return f"kindest/node:{VERSIONS[wanted]}"
 
 
-def build_image(name: str, *, path: Path) -> Path:
+def build_image(name: str, *, path: Path, source: Path = _REPOSITORY) -> Path:
     """Let the engine build the operator's image as the Dockerfile stands; return ``path``, which has it."""
     builder = engine()
-    dockerfile = str(_REPOSITORY / "operator" / "Dockerfile")
-    _run(builder, "build", "-f", dockerfile, "-t", name, str(_REPOSITORY))
+    dockerfile = str(source / "operator" / "Dockerfile")
+    _run(builder, "build", "-f", dockerfile, "-t", name, str(source))
     _run(builder, "save", "-o", str(path), name)
     return path
 

@@ -11,7 +11,7 @@ import pytest
 from tests.harness import binaries
 from tests.harness.binaries import BinariesError, find_binaries, find_helm
 from tests.harness.cache import cache_folder
-from tests.harness.versions import ETCD, HELM, KUBERNETES
+from tests.harness.versions import ETCD, HELM, HELM_3, KUBERNETES
 
 UNREACHABLE = "http://127.0.0.1:1"
 SUITES = (replace(ETCD, base_url=UNREACHABLE), replace(KUBERNETES, base_url=UNREACHABLE))
@@ -52,6 +52,14 @@ def test_helm_is_looked_for_only_when_asked(cache, tmp_path, monkeypatch) -> Non
     find_binaries(suites=SUITES)
     put(cache / HELM.folder, "helm")
     assert find_helm(suite=replace(HELM, base_url=UNREACHABLE)) == cache / HELM.folder / "helm"
+
+
+def test_one_helm_is_never_taken_for_the_other(cache, tmp_path, monkeypatch) -> None:
+    assets = put(tmp_path / "assets", "helm")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    put(cache / HELM_3.folder, "helm")
+    assert find_helm(suite=HELM) == assets / "helm"
+    assert find_helm(suite=HELM_3) == cache / HELM_3.folder / "helm"
 
 
 @pytest.mark.parametrize("no_download", ["1", "0"])
