@@ -9,7 +9,7 @@ from peergate.approval.canonical import canonical_bytes
 from peergate.model.change import Change
 from peergate.model.names import ChangeId, Digest, JsonObject
 
-__all__ = ["change_digest", "change_document", "change_id", "grouped"]
+__all__ = ["change_digest", "change_document", "change_id", "change_members", "grouped"]
 
 _ALPHABET: Final = "bcdfghjkmnpqrstvwxz"
 """19 consonants: no vowels, so no words; no l, which reads as 1."""
@@ -18,33 +18,36 @@ _DIGITS: Final = 20
 _GROUP: Final = 5
 
 
-def change_document(change: Change) -> JsonObject:
-    """Return what the change id is computed over.
+def change_members(change: Change) -> JsonObject:
+    """Return a change spelt out, as the change id, ChangeRequests and commands hold it.
 
-    Shape: ``v`` (1), ``audience``, ``operation``, ``object`` (seven members), ``requester``, ``projection``,
-    ``from``, ``to`` (left out for a DELETE) and ``options``.
+    Shape: ``audience``, ``operation``, ``object`` (seven members), ``requester``, ``projection``, ``from``,
+    ``to`` (left out for a DELETE) and ``options``; every call makes its own.
     """
-    document: JsonObject = {
-        "v": 1,
+    target = change.object
+    return {
         "audience": change.audience,
         "operation": change.operation,
         "object": {
-            "group": change.object.group,
-            "version": change.object.version,
-            "resource": change.object.resource,
-            "subresource": change.object.subresource,
-            "namespace": change.object.namespace,
-            "name": change.object.name,
-            "uid": change.object.uid,
+            "group": target.group,
+            "version": target.version,
+            "resource": target.resource,
+            "subresource": target.subresource,
+            "namespace": target.namespace,
+            "name": target.name,
+            "uid": target.uid,
         },
         "requester": {"username": change.requester.username, "uid": change.requester.uid},
         "projection": change.projection,
         "from": change.from_,
+        **({} if change.to is None else {"to": change.to}),
         "options": dict(change.options),
     }
-    if change.to is not None:
-        document["to"] = change.to
-    return document
+
+
+def change_document(change: Change) -> JsonObject:
+    """Return what the change id is computed over: the members of the change, and ``v`` (1)."""
+    return {"v": 1, **change_members(change)}
 
 
 def change_digest(change: Change) -> Digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from peergate.approval.change import change_members
 from peergate.cli.dossier import Dossier, FiledPart
 from peergate.cli.issue import Issued
 from peergate.cli.masking import Hidden, NotFiled
@@ -159,31 +160,9 @@ def approval_document(pending: Pending, *, issued: Issued, annotation: str, prog
 
 
 def _change(pending: Pending) -> JsonObject:
-    change = pending.change
-    return {
-        "change": pending.id,
-        "digest": pending.digest,
-        "audience": change.audience,
-        "operation": change.operation,
-        "object": {
-            "group": change.object.group,
-            "version": change.object.version,
-            "resource": change.object.resource,
-            "subresource": change.object.subresource,
-            "namespace": change.object.namespace,
-            "name": change.object.name,
-            "uid": change.object.uid,
-        },
-        "requester": {
-            "username": change.requester.username,
-            "uid": change.requester.uid,
-            "owner": pending.asker.owner,
-        },
-        "projection": change.projection,
-        "from": change.from_,
-        **({} if change.to is None else {"to": change.to}),
-        "options": dict(change.options),
-    }
+    members = change_members(pending.change)
+    members["requester"]["owner"] = pending.asker.owner
+    return {"change": pending.id, "digest": pending.digest, **members}
 
 
 def _shown(value: Any) -> Any:

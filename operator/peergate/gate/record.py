@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from peergate.approval.canonical import canonical_bytes
+from peergate.approval.change import change_members
 from peergate.approval.patches import apply_patch, make_patch
 from peergate.approval.projection import digest, project_delete, project_update
 from peergate.gate.messages import NAMED_KINDS, verb_of
@@ -86,39 +87,20 @@ def spec_of(draft: Draft, live: JsonObject) -> JsonObject:
         raise NotAsReviewed
     kind = kind_of(live)
     spec: JsonObject = {
-        "audience": change.audience,
-        "operation": change.operation,
-        "object": {
-            "group": change.object.group,
-            "version": change.object.version,
-            "resource": change.object.resource,
-            "subresource": change.object.subresource,
-            "namespace": change.object.namespace,
-            "name": change.object.name,
-            "uid": change.object.uid,
-        },
-        "requester": {
-            "username": change.requester.username,
-            "uid": change.requester.uid,
-            "owner": draft.facts.owner,
-            **({"pod": draft.pod} if draft.pod else {}),
-        },
-        "projection": change.projection,
-        "from": change.from_,
-        "options": dict(change.options),
+        **change_members(change),
         "effect": str(draft.facts.effect or Effect.REPLACE),
         "rules": list(draft.facts.rules[:_RULES_MOST]),
         "complete": True,
         "filedAt": format_instant(filing.filed_at),
         "expires": format_instant(filing.expires),
     }
+    spec["requester"] |= {"owner": draft.facts.owner, **({"pod": draft.pod} if draft.pod else {})}
     if draft.wanted is None:
         projected = project_delete(live, kind=kind, projection=change.projection)
         if digest(projected) != change.from_:
             raise NotAsReviewed
         measured = _measures(live)
     else:
-        spec["to"] = change.to
         patch = make_patch(*_bound(change, live, wanted=draft.wanted, kind=kind))
         proven = _is_kept_exactly(patch) and _leads_there(patch, live, change=change, kind=kind)
         shown = patch if proven else None
