@@ -108,6 +108,11 @@ class Cluster(Users):
         """Yield what the audit log holds, oldest first."""
         return read_audit(self.layout.audit_log)
 
+    @property
+    def etcd_url(self) -> str:
+        """Return where etcd answers; by HTTP and JSON, too."""
+        return f"http://127.0.0.1:{self._etcd_port}"
+
     def wait_for_audit(self, wanted: Callable[[AuditEvent], bool], *, within: float = 10.0) -> AuditEvent:
         """Return the first audit event that is wanted; ``TimeoutError`` after ``within`` seconds."""
         return wait_for_audit(self.layout.audit_log, wanted=wanted, within=within)

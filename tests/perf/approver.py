@@ -8,7 +8,6 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,19 @@ from typing import Any
 
 from tests.harness.cluster import Cluster
 from tests.harness.waiting import wait_until
+from tests.perf.making import make
 from tests.perf.report import Report, Spread, Target, spread
 from tests.support.changes import Desk, config_map, path_of
 from tests.support.cli import run
 from tests.support.filed import filed
 from tests.support.requests import summary_of
+from tests.support.requests_of import request_path
 
 __all__ = ["measure"]
 
 _CRDS = Path(__file__).resolve().parents[2] / "manifests" / "crds"
 _KINDS = ("approvaluses", "approvers", "changerequests", "protectionpolicies")
 _NAMESPACE = "shop"
-_AT_ONCE = 8
 
 
 def measure(report: Report, *, quick: bool) -> None:
@@ -125,22 +125,18 @@ def _filed(dependents: int, *, requests: int) -> Iterator[tuple[Cluster, str]]:
         owner = cluster.admin.request("GET", path).body["metadata"]["uid"]
         reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner}
 
-        def make(number: int) -> Any:
+        def owned(number: int) -> tuple[str, Any]:
             metadata = {"labels": {"app": "web"}, "ownerReferences": [reference]}
-            body = config_map(_NAMESPACE, f"owned-{number}", metadata=metadata)
-            return cluster.admin.request("POST", path.rpartition("/")[0], body=body)
+            return path.rpartition("/")[0], config_map(_NAMESPACE, f"owned-{number}", metadata=metadata)
 
-        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            if any(reply.code != 201 for reply in pool.map(make, range(dependents))):
-                raise RuntimeError("not all dependents could be made")
+        make(cluster.admin, map(owned, range(dependents)), what="dependents", total=dependents)
         desk = Desk(cluster, cluster.admin, account=f"{_NAMESPACE}/bot", owner="team-platform")
 
-        def ask(number: int) -> Any:
-            owned = path_of("configmaps", f"owned-{number}", namespace=_NAMESPACE)
-            return filed(desk, desk.deletion(owned))
+        def asked(number: int) -> tuple[str, Any]:
+            change = desk.deletion(path_of("configmaps", f"owned-{number}", namespace=_NAMESPACE))
+            return request_path(change).rpartition("/")[0], filed(desk, change, post=False)
 
-        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            list(pool.map(ask, range(requests - 1)))
+        make(cluster.admin, map(asked, range(requests - 1)), what="requests", total=requests - 1)
         change = desk.deletion(path)
         summary = summary_of(change, desk.get(path), None)
         yield cluster, filed(desk, change, summary=summary)["metadata"]["name"]

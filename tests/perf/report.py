@@ -46,7 +46,9 @@ class Target:
 class Report:
     """Shows tables as they are ready, and keeps everything for the JSON file."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        """Write to this file."""
+        self._path = path
         self.figures: dict[str, object] = {}
         self._targets: list[Target] = []
         self._console = Console(width=None if os.isatty(1) else 132, highlight=False)
@@ -65,8 +67,8 @@ class Report:
     def judge(self, targets: Iterable[Target]) -> None:
         self._targets += targets
 
-    def finish(self, path: Path) -> None:
-        """Show the targets and write the file."""
+    def finish(self, *, failed: Mapping[str, str]) -> None:
+        """Show the targets and which sections failed, and write the file."""
         if self._targets:
             self.table(
                 "Targets",
@@ -76,10 +78,18 @@ class Report:
                     for target in self._targets
                 ],
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), **self.figures, "targets": self._targets}
-        path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-        self.say(f"written to {path}")
+        self.write(failed=failed)
+        self.say(f"written to {self._path}")
+        for section, why in failed.items():
+            self.say(f"NOT MEASURED in full: {section}: {why}")
+
+    def write(self, *, failed: Mapping[str, str]) -> None:
+        """Write what there is by now, so that nothing that comes after it can lose it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        document = {"machine": machine(), **self.figures, "targets": self._targets, "failed": failed}
+        beside = self._path.with_name(f"{self._path.name}.new")
+        beside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        beside.replace(self._path)
 
 
 def spread(values: Iterable[float]) -> Spread:

@@ -7,14 +7,13 @@ namespaces and a thousand approvers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.harness.clients import Client, Reply
+from tests.harness.clients import Client
 from tests.harness.peergate import PeergateProcess
 from tests.harness.process import resident_mib
 from tests.harness.waiting import wait_until
+from tests.perf.making import make
 from tests.perf.report import Report, Spread, Target, spread
 from tests.support.approvals import make_key
 from tests.support.world import World, world
@@ -23,7 +22,6 @@ __all__ = ["measure"]
 
 _SECONDS = 3.0
 _LIMIT_MIB = 120.0
-_AT_ONCE = 8
 _APPROVERS = "/apis/peergate.dev/v1alpha1/approvers"
 
 
@@ -85,30 +83,19 @@ def _starts(process: PeergateProcess, *, rounds: int) -> Spread:
 
 
 def _fill(here: World, *, accounts: int, namespaces: int, approvers: int) -> None:
-    admin = here.admin
     names = [f"team-{number}" for number in range(namespaces)]
-    _make(admin, (("/api/v1/namespaces", _object("v1", "Namespace", name)) for name in names))
-    _make(
-        admin,
+    teams = (("/api/v1/namespaces", _object("v1", "Namespace", name)) for name in names)
+    make(here.admin, teams, what="namespaces", total=namespaces)
+    workers = (
         (
-            (
-                f"/api/v1/namespaces/{names[number % namespaces]}/serviceaccounts",
-                _object("v1", "ServiceAccount", f"account-{number}"),
-            )
-            for number in range(accounts)
-        ),
+            f"/api/v1/namespaces/{names[number % namespaces]}/serviceaccounts",
+            _object("v1", "ServiceAccount", f"account-{number}"),
+        )
+        for number in range(accounts)
     )
-    _make(admin, ((_APPROVERS, _approver(number)) for number in range(approvers)))
-
-
-def _make(admin: Client, objects: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    def make(one: tuple[str, dict[str, Any]]) -> Reply:
-        return admin.request("POST", one[0], body=one[1])
-
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        for reply in pool.map(make, objects):
-            if reply.code != 201:
-                raise RuntimeError(f"not made: {reply.body}")
+    make(here.admin, workers, what="accounts", total=accounts)
+    people = ((_APPROVERS, _approver(number)) for number in range(approvers))
+    make(here.admin, people, what="approvers", total=approvers)
 
 
 def _object(api: str, kind: str, name: str) -> dict[str, Any]:

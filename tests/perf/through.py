@@ -8,8 +8,6 @@ nothing but the request is at work.
 
 from __future__ import annotations
 
-import gc
-import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +19,8 @@ from tests.harness.clients import Client, Reply
 from tests.harness.peergate import wait_gated
 from tests.harness.waiting import wait_until
 from tests.perf.gates import ANNOTATION, LABEL, other_gates
-from tests.perf.report import Report, Target, percentile
+from tests.perf.report import Report, Target
+from tests.perf.turns import added, shares, take_turns
 from tests.support.changes import BACKGROUND, Peer, config_map, path_of, sign, slots
 from tests.support.world import World, world
 
@@ -138,24 +137,24 @@ def measure(report: Report, *, quick: bool) -> None:
 def _measure(here: World, deed: _Deed, *, by: Peer, rounds: int) -> dict[str, list[float]]:
     """Return the milliseconds of every arm's requests, by arm."""
     paths = {arm.name: _fill(here, deed, arm, by=by, count=rounds) for arm in _ARMS}
-    clients = {arm.name: here.agent if arm.agent else here.bystander for arm in _ARMS}
-    found: dict[str, list[float]] = {arm.name: [] for arm in _ARMS}
-    order = random.Random(deed.name)  # noqa: S311 - an order that every run has
-    gc.disable()
-    try:
-        for number in range(rounds):
-            # What an arm leaves to be done after its answer must not always meet the same other arm.
-            for arm in order.sample(_ARMS, len(_ARMS)):
-                path = paths[arm.name][number]
-                name = path.rpartition("/")[2]
-                started = time.perf_counter()
-                reply = deed.do(clients[arm.name], path, arm.namespace, name)
-                found[arm.name].append(1000 * (time.perf_counter() - started))
-                if reply.code != arm.code:
-                    raise RuntimeError(f"{deed.name}, {arm.name}: {reply.code} {reply.body}")
-    finally:
-        gc.enable()
-    return found
+    turns = {arm.name: _turn(here, deed, arm, paths=paths[arm.name]) for arm in _ARMS}
+    return take_turns(turns, rounds=rounds, seed=deed.name)
+
+
+def _turn(here: World, deed: _Deed, arm: _Arm, *, paths: Sequence[str]) -> Callable[[int], float]:
+    client = here.agent if arm.agent else here.bystander
+
+    def take(number: int) -> float:
+        path = paths[number]
+        name = path.rpartition("/")[2]
+        started = time.perf_counter()
+        reply = deed.do(client, path, arm.namespace, name)
+        seconds = time.perf_counter() - started
+        if reply.code != arm.code:
+            raise RuntimeError(f"{deed.name}, {arm.name}: {reply.code} {reply.body}")
+        return seconds
+
+    return take
 
 
 def _fill(here: World, deed: _Deed, arm: _Arm, *, by: Peer, count: int) -> Sequence[str]:
@@ -209,18 +208,15 @@ def _named(arm: str) -> _Arm:
 
 
 def _added(samples: Mapping[str, Sequence[float]], arm: str) -> list[float]:
-    """Return what the arm took longer than no gate did, round by round, sorted."""
-    return sorted(mine - base for mine, base in zip(samples[arm], samples[_BASE], strict=True))
+    """Return what the arm took longer than no gate did, round by round."""
+    return added(samples[arm], samples[_BASE])
 
 
 def _show(report: Report, found: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     rows, figures = [], []
     for deed, samples in found.items():
         for arm in samples:
-            total, added = sorted(samples[arm]), _added(samples, arm)
-            shares = {f"p{share * 100:.0f}": share for share in (0.5, 0.95, 0.99)}
-            whole = {name: percentile(total, share) for name, share in shares.items()}
-            more = {name: percentile(added, share) for name, share in shares.items()}
+            whole, more = shares(samples[arm]), shares(_added(samples, arm))
             rows.append(
                 (
                     deed,
@@ -256,7 +252,7 @@ def _targets(deed: str, samples: Mapping[str, Sequence[float]]) -> Iterator[Targ
         f"{admitted / kopf:.2f}",
         admitted < kopf,
     )
-    slowest = percentile(_added(samples, "gate, agent admitted"), 0.99)
+    slowest = shares(_added(samples, "gate, agent admitted"))["p99"]
     yield target(
         "p99 that it adds", f"< {_P99_MILLISECONDS:.0f} ms", f"{slowest:.1f} ms", slowest < _P99_MILLISECONDS
     )

@@ -15,7 +15,7 @@ from tests.support.changes import BACKGROUND, Desk, path_of
 
 from peergate.model.change import Requester
 
-__all__ = ["Caller", "review_of"]
+__all__ = ["Caller", "review_of", "trust"]
 
 
 def review_of(
@@ -53,10 +53,7 @@ class Caller:
     """Somebody who posts reviews of ConfigMaps in the name of a desk's agent; by ``with``."""
 
     def __init__(self, desk: Desk, *, connections: int = 1) -> None:
-        secret = desk.get(path_of("secrets", "peergate-tls", namespace="peergate-system"))
-        authority = base64.b64decode(secret["data"]["ca.crt"]).decode("ascii")
-        context = ssl.create_default_context(cadata=authority)
-        self._http = urllib3.PoolManager(ssl_context=context, maxsize=connections)
+        self._http = urllib3.PoolManager(ssl_context=trust(desk), maxsize=connections)
         self._requester = desk.requester
 
     def __enter__(self) -> Self:
@@ -82,3 +79,10 @@ class Caller:
         reply = self._http.request("POST", url, json=body, retries=False, timeout=20.0)
         response: dict[str, Any] = json.loads(reply.data)["response"]
         return response
+
+
+def trust(desk: Desk) -> ssl.SSLContext:
+    """Return what a client knows the operator of a desk's cluster by."""
+    secret = desk.get(path_of("secrets", "peergate-tls", namespace="peergate-system"))
+    authority = base64.b64decode(secret["data"]["ca.crt"]).decode("ascii")
+    return ssl.create_default_context(cadata=authority)

@@ -24,7 +24,7 @@ from peergate.cluster.endpoints import Endpoint
 from peergate.errors import Unavailable
 from peergate.model.names import JsonObject
 
-__all__ = ["Departure", "Held", "Key", "Reflector", "Source", "Timing", "departures"]
+__all__ = ["Departure", "Follower", "Held", "Key", "Reflector", "Source", "Timing", "departures"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,10 @@ class Departure(Generic[_V]):
 
     key: Key
     held: Held[_V]
+
+
+Follower: TypeAlias = Callable[[Key, Held[_V] | None, Held[_V] | None], None]
+"""Is told of an object that changed: what was held of it, and what is held now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Timing:
 
 
 _DEFAULT_TIMING: Final = Timing()
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 10
 """Objects converted before reviews get their turn."""
 _TOO_SHORT_SECONDS: Final = 1.0
 """A watch that ends sooner and brings nothing counts as a failure, so that it is never a hot loop."""
@@ -88,6 +92,8 @@ def departures(before: Mapping[Key, Held[_V]], after: Mapping[Key, Held[_V]]) ->
     gone: list[Departure[_V]] = []
     for key, held in before.items():
         successor = after.get(key)
+        if successor is held:
+            continue
         if successor is None or successor.uid != held.uid:
             gone.append(Departure(key, held))
     return gone
@@ -113,6 +119,7 @@ class Reflector(Generic[_V]):
         self._timing = timing
         self._clock = clock
         self._held: dict[Key, Held[_V]] = {}
+        self._followers: list[Follower[_V]] = []
         self._resource_version = ""
         self._listed_at = float("-inf")
         self._succeeded_at = float("-inf")
@@ -153,6 +160,15 @@ class Reflector(Generic[_V]):
     def __len__(self) -> int:
         return len(self._held)
 
+    def follow(self, follower: Follower[_V]) -> None:
+        """Have ``follower`` told of all that is held, and of every change from now on.
+
+        It is told before ``on_change`` is called; it must be quick and must not raise.
+        """
+        self._followers.append(follower)
+        for key, held in self._held.items():
+            follower(key, None, held)
+
     async def run(self) -> None:
         """Keep the cache current until cancelled; failures are met with a jittered back-off."""
         failures = 0
@@ -177,6 +193,7 @@ class Reflector(Generic[_V]):
 
     async def _list(self) -> None:
         found: dict[Key, Held[_V]] = {}
+        moved: dict[Key, Held[_V] | None] = {}
         version = ""
         # No resourceVersion: a consistent read, never older than what was seen before.
         async for page, page_version in self._client.list_pages(
@@ -189,15 +206,22 @@ class Reflector(Generic[_V]):
             for number, document in enumerate(page):
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
-                self._hold(found, document)
+                key = self._hold(found, document)
+                before, after = self._held.get(key), found.get(key)
+                if before is not None and before == after:
+                    # The same value, too: what stays is recognised at once, and is in memory once.
+                    found[key] = before
+                elif before is not None or after is not None:
+                    moved[key] = before
         gone = departures(self._held, found)
-        differs = found != self._held or not self.synced
+        moved |= {departure.key: departure.held for departure in gone}
+        differs = bool(moved) or not self.synced
         self._held = found
         self._resource_version = version
         self._listed_at = self._clock()
         self._succeeded()
         if differs:
-            self._changed(gone)
+            self._changed(moved, gone)
 
     async def _watch(self) -> bool:
         """Follow one watch to its end; tell whether it was of any use."""
@@ -236,14 +260,15 @@ class Reflector(Generic[_V]):
             after = self._held.get(key)
             replaced = before is not None and (after is None or after.uid != before.uid)
             if before != after:
-                self._changed([Departure(key, before)] if before is not None and replaced else [])
+                gone = [Departure(key, before)] if before is not None and replaced else []
+                self._changed({key: before}, gone)
         elif kind != "BOOKMARK":
             raise WatchRefused(f"an event of {self.name} is of no known type")
         self._resource_version = (document.get("metadata") or {}).get(
             "resourceVersion"
         ) or self._resource_version
 
-    def _hold(self, held: dict[Key, Held[_V]], document: JsonObject) -> None:
+    def _hold(self, held: dict[Key, Held[_V]], document: JsonObject) -> Key:
         key = _key(document)
         value = self._source.convert(document)
         if value is None:
@@ -251,9 +276,14 @@ class Reflector(Generic[_V]):
         else:
             uid: Any = document["metadata"].get("uid") or ""
             held[key] = Held(uid, value)
+        return key
 
-    def _changed(self, gone: list[Departure[_V]]) -> None:
+    def _changed(self, moved: Mapping[Key, Held[_V] | None], gone: list[Departure[_V]]) -> None:
+        """Tell of what is held no more as it was: ``moved`` has what was held before."""
         self.changes += 1
+        for follower in self._followers:
+            for key, before in moved.items():
+                follower(key, before, self._held.get(key))
         if self._on_departure is not None:
             for departure in gone:
                 self._on_departure(departure)

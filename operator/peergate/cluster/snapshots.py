@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from heapq import nlargest
 from types import MappingProxyType
 from typing import Final
@@ -15,20 +15,18 @@ from typing import Final
 from peergate.approval.keyring import Keyring, build_keyring
 from peergate.approval.signed import open_ahead
 from peergate.cluster.accounts import AccountFinder
-from peergate.cluster.caches import AnyReflector, Caches, EndedRequest, RequestRecord
+from peergate.cluster.caches import AnyReflector, Caches
 from peergate.cluster.client import Client
 from peergate.cluster.pods import PodFinder
-from peergate.cluster.reflector import Departure, Held, Key, Timing
+from peergate.cluster.reflector import Departure, Key, Timing
+from peergate.cluster.request_index import RequestIndex
 from peergate.errors import Unavailable
 from peergate.gate.connections import wanted_pod
 from peergate.gate.filed import FiledRequest
 from peergate.gate.policies import PolicyIndex
 from peergate.gate.principal import unknown_account
-from peergate.gate.rejected import rejections_by_object
-from peergate.gate.snapshot import Account, Backlog, RequestKey, Snapshot, gate_config
+from peergate.gate.snapshot import Account, Backlog, Snapshot, gate_config
 from peergate.model.approver import ApproverSpec
-from peergate.model.change import Requester
-from peergate.model.lifecycle import ENDED
 from peergate.model.review import Review
 from peergate.settings import Settings
 
@@ -71,7 +69,7 @@ class Snapshots:
         self._copied: dict[str, int] = {}
         self._trusted: dict[str, tuple[str, int]] = {}
         self._ruling: dict[str, object] = {}
-        self._opened: tuple[Keyring | None, Mapping[RequestKey, FiledRequest]] = (None, {})
+        self._opened_with: Keyring | None = None
         self._accounts = AccountFinder(client, agent_label=settings.labels.agent, clock=clock)
         self._pods = PodFinder(client)
         self.caches = Caches(
@@ -89,6 +87,8 @@ class Snapshots:
             policies=PolicyIndex(),
             stale=tuple(cache.name for cache in self.caches.all()),
         )
+        self._requests = RequestIndex(namespace=self._current.config.namespace)
+        self.caches.requests.follow(self._requests.note)
 
     @property
     def synced(self) -> bool:
@@ -164,13 +164,12 @@ class Snapshots:
 
     async def _open_ahead(self) -> None:
         """Open the approvals on requests that are new to this snapshot, or were opened with other keys."""
-        keyring, requests = self._current.keyring, self._current.requests
-        seen_with, seen = self._opened
-        if keyring is seen_with and requests is seen:
-            return
-        self._opened = (keyring, requests)
-        known = seen if keyring is seen_with else {}
-        await asyncio.to_thread(_open_new, requests, known=known, keyring=keyring)
+        keyring = self._current.keyring
+        requests: Iterable[FiledRequest] = self._requests.take_carrying()
+        if keyring is not self._opened_with:
+            self._opened_with, requests = keyring, self._current.requests.values()
+        if requests:
+            await asyncio.to_thread(_open_newest, requests, keyring=keyring)
 
     async def _wait_for_events(self) -> None:
         expires = self._departed[0][0] - self._clock() if self._departed else None
@@ -181,8 +180,8 @@ class Snapshots:
             return
 
     async def _build(self) -> None:
-        """Make the next snapshot out of what changed; what may be much in a thread, so that reviews go on."""
-        requests = await self._next_requests()
+        """Make the next snapshot out of what changed, so that reviews go on meanwhile."""
+        await self._requests.refresh()
         # The last to wait for, so that it is in force when ``knows_approver`` says so.
         keyring = await self._next_keyring()
         caches, now = self.caches, self._clock()
@@ -204,9 +203,9 @@ class Snapshots:
                 if self._moved(caches.namespaces)
                 else base.namespaces
             ),
-            requests=base.requests if requests is None else requests.counting,
-            rejections=base.rejections if requests is None else requests.rejections,
-            open_requests=base.open_requests if requests is None else requests.opened,
+            requests=self._requests.counting,
+            rejections=self._requests.rejections,
+            open_requests=self._requests.opened,
             stale=self._stale(),
         )
 
@@ -227,13 +226,6 @@ class Snapshots:
         keyring = await asyncio.to_thread(build_keyring, specs)
         self._trusted = trusted
         return keyring
-
-    async def _next_requests(self) -> _Requests | None:
-        """Return what follows from the requests; ``None`` while they are what they were."""
-        if not self._moved(self.caches.requests):
-            return None
-        held, namespace = self.caches.requests.items(), self._current.config.namespace
-        return await asyncio.to_thread(_Requests.of, held, namespace=namespace)
 
     def _next_policies(self) -> PolicyIndex:
         if not self._moved(self.caches.policies):
@@ -277,53 +269,10 @@ class Snapshots:
         return any(labels.get(self._current.config.agents_label) == "true" for labels in seen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Requests:
-    """What a snapshot knows of ChangeRequests, of which there may be tens of thousands."""
-
-    counting: Mapping[RequestKey, FiledRequest]
-    rejections: Mapping[str, tuple[FiledRequest, ...]]
-    opened: Mapping[Requester, int]
-
-    @classmethod
-    def of(cls, held: Mapping[Key, Held[RequestRecord | EndedRequest]], *, namespace: str) -> _Requests:
-        counting = _that_count(held)
-        return cls(
-            counting=MappingProxyType(counting),
-            rejections=rejections_by_object(counting, namespace=namespace),
-            opened=MappingProxyType(_open_of(counting)),
-        )
-
-
-def _that_count(held: Mapping[Key, Held[RequestRecord | EndedRequest]]) -> dict[RequestKey, FiledRequest]:
-    """Return the requests that count; of those that have ended and carry nothing there may be very many."""
-    return {key: one.value.filed for key, one in held.items() if type(one.value) is RequestRecord}
-
-
-def _open_new(
-    requests: Mapping[RequestKey, FiledRequest],
-    *,
-    known: Mapping[RequestKey, FiledRequest],
-    keyring: Keyring,
-) -> None:
-    fresh = [one for key, one in requests.items() if one.annotations and known.get(key) is not one]
-    for filed in nlargest(_OPENED_AHEAD, fresh, key=lambda filed: filed.created):
+def _open_newest(requests: Iterable[FiledRequest], *, keyring: Keyring) -> None:
+    carrying = (filed for filed in requests if filed.annotations)
+    for filed in nlargest(_OPENED_AHEAD, carrying, key=lambda filed: filed.created):
         open_ahead(filed.annotations, keyring=keyring)
-
-
-def _open_of(requests: Mapping[RequestKey, FiledRequest]) -> dict[Requester, int]:
-    """Return how many requests are open, by requester; overdue ones count until they are marked as ended."""
-    # Counted by identity first, since hashing a requester takes longer than all the rest; equal ones are
-    # nearly always one object (``gate.filed``).
-    counted: dict[int, tuple[Requester, int]] = {}
-    for filed in requests.values():
-        if filed.rejection is None and filed.state not in ENDED:
-            requester = filed.requester
-            counted[id(requester)] = (requester, counted.get(id(requester), (requester, 0))[1] + 1)
-    opened: dict[Requester, int] = {}
-    for requester, number in counted.values():
-        opened[requester] = opened.get(requester, 0) + number
-    return opened
 
 
 class _OneMore(Mapping[Key, Account]):

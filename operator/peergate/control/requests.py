@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from peergate.cluster.caches import EndedRequest, RequestRecord, StatusSeen
+from peergate.cluster.caches import RequestRecord, StatusSeen
 from peergate.cluster.client import Client, Miss
 from peergate.cluster.endpoints import CHANGE_REQUESTS
-from peergate.cluster.reflector import Held, Key
+from peergate.cluster.reflector import Key
 from peergate.cluster.sightings import Sighting, look_at
 from peergate.cluster.snapshots import Snapshots
+from peergate.control.agenda import Agenda
 from peergate.control.events import Happening, Poster, request_reference
 from peergate.control.status import Finding, conditions_of
 from peergate.gate.policies import CompiledRule
@@ -31,14 +32,13 @@ from peergate.settings import Settings
 
 __all__ = ["RequestStatuses", "request_conditions", "sweep_requests"]
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 10
 """Requests judged before reviews get their turn."""
 _LOOKS_EACH_STEP: Final = 20
 _LOOK_EVERY: Final = timedelta(seconds=15)
 _JUDGE_EVERY: Final = timedelta(seconds=5)
 """What carries approvals is judged this often: they run out."""
 _SWEPT_MOST: Final = 500
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _SIGHTED: Final[dict[Sighting, str]] = {
     "changed": "the target has changed since",
     "gone": "the target is gone",
@@ -53,19 +53,6 @@ _TOLD: Final[dict[RequestState, str]] = {
     "Stale": "What was asked for does not fit the target any more.",
     "Pending": "Signatures are missing.",
 }
-
-
-@dataclass(slots=True)
-class _Looked:
-    """What this replica remembers of one request between two steps."""
-
-    uid: str
-    at: datetime
-    sighting: Sighting = "unknown"
-    judged: RequestRecord | None = None
-    keyring: object = None
-    policies: object = None
-    due: datetime = _LONG_AGO
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +81,11 @@ class RequestStatuses:
         self._leads = leads
         self._metrics = metrics
         self._poster = poster
-        self._looked: dict[Key, _Looked] = {}
+        self._agenda = Agenda()
+        self._keyring: object = None
+        self._policies: object = None
+        """By these two all were judged."""
+        snapshots.caches.requests.follow(self._agenda.note)
 
     async def step(self) -> bool:
         """Count all, and as the leader write what their status should be; tell whether any was written.
@@ -103,73 +94,48 @@ class RequestStatuses:
         """
         if not self._snapshots.synced:
             return False
-        snapshot, now = self._snapshots.snapshot(), self._client.clock.now()
-        held = self._snapshots.caches.requests.items()
-        self._count(held, now=now)
+        agenda, snapshot, now = self._agenda, self._snapshots.snapshot(), self._client.clock.now()
+        self._metrics.change_requests(agenda.counts(), oldest=agenda.oldest(now=now))
         if not self._leads():
-            self._looked.clear()
+            agenda.end()
             return False
-        records = {key: one for key, one in held.items() if isinstance(one.value, RequestRecord)}
-        self._looked = {
-            key: looked
-            for key, looked in self._looked.items()
-            if key in records and looked.uid == held[key].uid
-        }
-        await self._look(records, now=now)
+        if not agenda.begun:
+            await agenda.begin(self._snapshots.caches.requests.items())
+        if self._keyring is not snapshot.keyring or self._policies is not snapshot.policies:
+            self._keyring, self._policies = snapshot.keyring, snapshot.policies
+            agenda.judge_all()
+        await self._look(now=now)
+        return await self._judge_those_due(snapshot, now=now)
+
+    async def _look(self, *, now: datetime) -> None:
+        """Look at the targets that were not looked at for longest."""
+        for _ in range(_LOOKS_EACH_STEP):
+            found = self._agenda.next_look(every=_LOOK_EVERY, now=now)
+            if found is None:
+                return
+            key, tracked = found
+            sighting = await look_at(tracked.record.change, client=self._client)
+            self._agenda.sighted(key, tracked, sighting=sighting, now=now)
+
+    async def _judge_those_due(self, snapshot: Snapshot, *, now: datetime) -> bool:
         scene = _Scene(snapshot=snapshot, rules=dict(rules_by_name(snapshot.policies)), now=now)
         wrote = False
-        for number, (key, one) in enumerate(records.items()):
+        for number in range(self._agenda.call_due(now=now)):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            assert isinstance(one.value, RequestRecord)  # noqa: S101 - picked above
-            wrote |= await self._judge(key, one.value, scene=scene)
+            # Taken off before it is judged: what changes meanwhile is judged in the next step, and what
+            # can't be written now is tried again.
+            taken = self._agenda.next_judged(again=now + _JUDGE_EVERY)
+            if taken is None:
+                break
+            key, tracked = taken
+            record = tracked.record
+            wrote |= await self._judge(key, record, sighting=tracked.sighting, scene=scene)
+            self._agenda.put_off(key, until=_due(record, now=now))
         return wrote
 
-    def _count(self, held: dict[Key, Held[RequestRecord | EndedRequest]], *, now: datetime) -> None:
-        counts: dict[str, int] = {}
-        oldest = timedelta(0)
-        for one in held.values():
-            record = one.value
-            if isinstance(record, EndedRequest):
-                state: RequestState = record.state
-            else:
-                state = record.filed.state or "Pending"
-                if state == "Pending":
-                    oldest = max(oldest, now - record.filed_at)
-            counts[state] = counts.get(state, 0) + 1
-        self._metrics.change_requests(counts, oldest=oldest)
-
-    async def _look(self, records: dict[Key, Held[RequestRecord | EndedRequest]], *, now: datetime) -> None:
-        """Look at the targets that were not looked at for longest."""
-        open_ones: list[tuple[datetime, Key, RequestRecord]] = []
-        for key, one in records.items():
-            record = one.value
-            if not isinstance(record, RequestRecord) or record.filed.state in ENDED:
-                continue
-            # What was just filed was just looked at.
-            looked = self._looked.setdefault(key, _Looked(uid=one.uid, at=record.filed_at))
-            if abs(now - looked.at) >= _LOOK_EVERY:
-                open_ones.append((looked.at, key, record))
-        for _, key, record in sorted(open_ones, key=lambda entry: entry[:2])[:_LOOKS_EACH_STEP]:
-            looked = self._looked[key]
-            sighting = await look_at(record.change, client=self._client)
-            if sighting != looked.sighting:
-                looked.judged = None
-            looked.sighting, looked.at = sighting, now
-
-    async def _judge(self, key: Key, record: RequestRecord, *, scene: _Scene) -> bool:
-        looked = self._looked.get(key)
+    async def _judge(self, key: Key, record: RequestRecord, *, sighting: Sighting, scene: _Scene) -> bool:
         filed, snapshot, now = record.filed, scene.snapshot, scene.now
-        if looked is not None:
-            same = (
-                looked.judged is record
-                and looked.keyring is snapshot.keyring
-                and looked.policies is snapshot.policies
-            )
-            if same and now < looked.due:
-                return False
-            looked.judged, looked.keyring, looked.policies = record, snapshot.keyring, snapshot.policies
-            looked.due = min(filed.expires, now + _JUDGE_EVERY) if filed.annotations else filed.expires
         standing = standing_of(
             record.change,
             owner=record.owner,
@@ -179,7 +145,6 @@ class RequestStatuses:
             snapshot=snapshot,
             now=now,
         )
-        sighting = looked.sighting if looked is not None else "unknown"
         state = next_state(filed.state, *_seen(record, standing=standing, sighting=sighting, now=now))
         if state is None or (state == filed.state and state in ENDED):
             return False
@@ -217,6 +182,17 @@ class RequestStatuses:
                 )
             )
         return True
+
+
+def _due(record: RequestRecord, *, now: datetime) -> datetime | None:
+    """Return when time alone makes it worth while to judge it again; ``None``: never."""
+    filed = record.filed
+    if filed.state in ENDED:
+        return None
+    soon = now + _JUDGE_EVERY
+    if filed.expires <= now:
+        return soon
+    return min(filed.expires, soon) if filed.annotations else filed.expires
 
 
 def _seen(

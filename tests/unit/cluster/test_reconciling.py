@@ -80,6 +80,76 @@ async def test_what_is_not_understood_leads_to_a_new_list(cache, kind):
         cache._apply({"type": kind, "object": {"code": 410, "reason": "Expired", "metadata": {}}})
 
 
+class Listing:
+    """An API server that answers lists."""
+
+    def __init__(self):
+        self.pages = [[]]
+
+    async def list_pages(self, *_, **__):
+        for page in self.pages:
+            yield page, "9"
+
+
+async def test_followers_are_told_what_a_list_changed_and_of_nothing_else(heard):
+    api, told = Listing(), []
+    cache = Reflector(
+        api,
+        Source(SERVICE_ACCOUNTS, lambda found: found["metadata"].get("labels")),
+        on_departure=heard.append,
+    )
+    cache.follow(lambda *change: told.append(change))
+    api.pages = [
+        [document("stays", labels={"x": "1"}), document("changes", labels={"x": "1"})],
+        [
+            document("leaves", labels={}),
+            document("is replaced", labels={}),
+            document("turns void", labels={}),
+        ],
+    ]
+    await cache._list()
+    assert [(key[1], before, after.uid) for key, before, after in told] == [
+        (name, None, "1") for name in ("stays", "changes", "leaves", "is replaced", "turns void")
+    ]
+    told.clear()
+    stays, seen = cache.get(("ns", "stays")), cache.changes
+    api.pages = [
+        [
+            document("stays", labels={"x": "1"}),
+            document("changes", labels={"x": "2"}),
+            document("turns void"),
+        ],
+        [document("is replaced", "2", labels={}), document("is new", labels={})],
+    ]
+    await cache._list()
+    assert sorted(told, key=lambda change: change[0]) == [
+        (("ns", "changes"), Held("1", {"x": "1"}), Held("1", {"x": "2"})),
+        (("ns", "is new"), None, Held("1", {})),
+        (("ns", "is replaced"), Held("1", {}), Held("2", {})),
+        (("ns", "leaves"), Held("1", {}), None),
+        (("ns", "turns void"), Held("1", {}), None),
+    ]
+    assert cache.get(("ns", "stays")) is stays
+    assert cache.changes == seen + 1
+    assert sorted(gone.key[1] for gone in heard) == ["is replaced", "leaves", "turns void"]
+    told.clear()
+    await cache._list()
+    assert (told, cache.changes) == ([], seen + 1)
+
+
+async def test_followers_are_told_of_events_and_who_comes_late_of_all_that_is_held(cache):
+    told, late = [], []
+    cache.follow(lambda *change: told.append(change))
+    cache._apply(event("ADDED", "a", labels={}))
+    cache._apply(event("ADDED", "b", labels={}))
+    cache._apply(event("MODIFIED", "b", labels={}))
+    cache._apply(event("DELETED", "b", labels={}))
+    cache.follow(lambda *change: late.append(change))
+    a, b = Held("1", {}), Held("1", {})
+    assert told == [(("ns", "a"), None, a), (("ns", "b"), None, b), (("ns", "b"), b, None)]
+    assert late == [(("ns", "a"), None, a)]
+
+
 async def test_back_off_grows_and_is_bounded(cache):
     assert all(0.1 <= cache._backoff(1) <= 0.2 for _ in range(20))
     assert all(2.5 <= cache._backoff(1000) <= 5.0 for _ in range(20))
