@@ -67,18 +67,20 @@ def place(_previous: Version) -> Iterator[Nodes]:
         yield running
 
 
-@pytest.fixture
-def old_release(place: Nodes, _previous: Version) -> Iterator[Callable[..., Release]]:
-    """Return a function that installs the previous version, by any Helm; it is gone afterwards."""
-    with contextlib.ExitStack() as stack:
+@pytest.fixture(scope="module")
+def old_release(place: Nodes, _previous: Version) -> Callable[..., Release]:
+    """Return a function that installs the previous version, by any Helm, in place of the one before."""
+    installed: list[Release] = []
 
-        def install(*, helm: Path | None = None) -> Release:
-            release = Release(place, values=VALUES, chart=_previous.chart, helm=helm)
-            release.install()
-            stack.callback(release.uninstall)
-            return release
+    def install(*, helm: Path | None = None) -> Release:
+        while installed:
+            installed.pop().uninstall()
+        release = Release(place, values=VALUES, chart=_previous.chart, helm=helm)
+        installed.append(release)
+        release.install()
+        return release
 
-        yield install
+    return install
 
 
 @contextlib.contextmanager

@@ -72,8 +72,7 @@ def test_replicas_that_do_not_work_hold_up_no_drain(town, release):
     """unhealthyPodEvictionPolicy AlwaysAllow: a broken gate closes for agents, and never keeps a node."""
     admin = release.cluster.admin
     path = town.victim()
-    # Not waited for: they never come up.
-    release.upgrade("--wait=hookOnly", values=BROKEN)
+    release.upgrade(values=BROKEN, wait=False)  # they never come up
     try:
         wait_until("both replicas have failed", lambda: crashing(release) == 2, within=120)
         with no_node_takes_pods(admin) as nodes:

@@ -114,7 +114,7 @@ def test_an_upgrade_that_would_leave_the_gate_open_to_somebody_fails(town, relea
     with pytest.raises(HelmError):
         release.upgrade(values=values)
     assert "FAIL  settings       the canary is no agent" in log_of_the_test(release)
-    release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+    release.roll_back()
     release.wait_ready()
     path = town.victim()
     assert town.delete(town.agent, path).code == 403
@@ -142,7 +142,7 @@ def test_client_verification_that_the_api_server_does_not_pass_fails_closed_and_
     assert (reply.code, "failed calling webhook" in str(reply.body)) == (500, True)
     assert town.desk.there(path)
     assert town.bystander.request("DELETE", path, query={"dryRun": "All"}).code == 200
-    release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+    release.roll_back()
     release.wait_ready()
     town.wait_judged()
     admin.kubectl("-n", NAMESPACE, "delete", "secret/clients", "pod/peergate-self-test", "--now").must()

@@ -66,7 +66,7 @@ def test_an_upgrade_fails_no_call_and_keeps_who_is_judged(town, release):
     with under_load(town):
         release.upgrade(values={"log": {"level": "debug"}})
         assert conditions(town.configuration()) == before
-        release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+        release.roll_back()
         assert conditions(town.configuration()) == before
     release.wait_ready()
 
@@ -76,7 +76,7 @@ def test_an_upgrade_to_an_image_that_is_nowhere_leaves_the_old_one_at_work(town,
         with pytest.raises(HelmError):
             release.upgrade("--timeout=15s", values={"image": {"tag": "none"}})
         assert sum(pod["status"]["containerStatuses"][0]["ready"] for pod in release.pods()) == 2
-        release.helm("rollback", "peergate", "--wait", "--timeout=180s")
+        release.roll_back()
     release.wait_ready()
 
 

@@ -69,10 +69,18 @@ class Release:
             values=self.values,
         )
 
-    def upgrade(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
-        """Upgrade it to this repository's chart, the first installation's values with these on top; wait."""
+    def upgrade(self, *arguments: str, values: Mapping[str, Any] | None = None, wait: bool = True) -> str:
+        """Upgrade it to this repository's chart, the first installation's values with these on top.
+
+        Waits until it is ready, unless told otherwise.
+        """
         wanted = {**self.values, **(values or {})}
-        return self.helm("upgrade", _NAME, str(CHART), "--wait", "--timeout=180s", *arguments, values=wanted)
+        waiting = ("--wait",) if wait else ()
+        return self.helm("upgrade", _NAME, str(CHART), *waiting, "--timeout=180s", *arguments, values=wanted)
+
+    def roll_back(self, *arguments: str) -> None:
+        """Go back to the revision before, or to the one that is named, and wait."""
+        self.helm("rollback", _NAME, *arguments, "--wait", "--timeout=180s")
 
     def uninstall(self) -> None:
         """Take it away; returns when its last replica has drained."""
