@@ -7,6 +7,7 @@ nothing. Targets are looked at in turns, a few each time, so a change of one sho
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from peergate.cluster.snapshots import Snapshots
 from peergate.control.agenda import Agenda
 from peergate.control.events import Happening, Poster, request_reference
 from peergate.control.status import Finding, conditions_of
+from peergate.errors import Unavailable
 from peergate.gate.filed import read_filed_request
 from peergate.gate.policies import CompiledRule
 from peergate.gate.snapshot import Snapshot
@@ -32,6 +34,8 @@ from peergate.observe.metrics import Metrics
 from peergate.settings import Settings
 
 __all__ = ["RequestStatuses", "request_conditions", "sweep_requests"]
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 10
 """Requests judged before reviews get their turn."""
@@ -115,7 +119,13 @@ class RequestStatuses:
             if found is None:
                 return
             key, tracked = found
-            sighting = await look_at(tracked.record.change, client=self._client)
+            try:
+                sighting = await look_at(tracked.record.change, client=self._client)
+            except Unavailable as error:
+                # An API that does not answer for one kind holds up no status of the others.
+                _log.info("the target of %s/%s could not be looked at: %s", *key, error)
+                self._agenda.sighted(key, tracked, sighting=tracked.sighting, now=now)
+                return
             self._agenda.sighted(key, tracked, sighting=sighting, now=now)
 
     async def _judge_those_due(self, snapshot: Snapshot, *, now: datetime) -> bool:

@@ -31,6 +31,7 @@ class Api:
         self.written = []
         self.looks = 0
         self.may_look = True
+        self.is_silent = False
         self.fails = Counter()
 
     def put(self, name, document):
@@ -52,6 +53,8 @@ class Api:
 
     async def get(self, *_, **__):
         self.looks += 1
+        if self.is_silent:
+            raise Unavailable("the API server does not answer")
         if not self.may_look:
             raise NotAllowed("get")
 
@@ -147,6 +150,15 @@ async def test_targets_that_are_gone_make_requests_stale(scene):
     assert await scene.step(later=timedelta(seconds=1)) == [("one", "Stale"), ("two", "Stale")]
     assert await scene.step(later=timedelta(minutes=9)) == []
     assert scene.api.looks == 2
+
+
+async def test_a_target_that_cannot_be_looked_at_holds_up_no_status_and_waits_for_its_next_turn(scene):
+    scene.api.is_silent = True
+    assert await scene.step(later=timedelta(seconds=20)) == [("one", "Pending"), ("two", "Pending")]
+    assert scene.api.looks == 1
+    scene.api.is_silent = False
+    assert await scene.step() == [("two", "Stale")]
+    assert await scene.step(later=timedelta(seconds=15)) == [("one", "Stale")]
 
 
 async def test_other_rules_have_all_judged_again(scene):
