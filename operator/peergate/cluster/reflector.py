@@ -65,6 +65,8 @@ class Source(Generic[_V]):
     """Empty: all of them."""
     field_selector: str = ""
     metadata_only: bool = False
+    page: int = 500
+    """Objects of a list that are decoded in one go, while reviews wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +163,7 @@ class Reflector(Generic[_V]):
         return len(self._held)
 
     def follow(self, follower: Follower[_V]) -> None:
-        """Have ``follower`` told of all that is held, and of every change from now on.
-
-        It is told before ``on_change`` is called; it must be quick and must not raise.
-        """
+        """Have ``follower`` told of all that is held, and of every change; it is quick and never raises."""
         self._followers.append(follower)
         for key, held in self._held.items():
             follower(key, None, held)
@@ -201,6 +200,7 @@ class Reflector(Generic[_V]):
             namespace=self._source.namespace,
             field_selector=self._source.field_selector,
             metadata_only=self._source.metadata_only,
+            page=self._source.page,
         ):
             version = page_version
             for number, document in enumerate(page):

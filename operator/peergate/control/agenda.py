@@ -124,12 +124,11 @@ class Agenda:
             self._judge[first[1]] = None
         return len(self._judge)
 
-    def next_judged(self, *, again: datetime) -> tuple[Key, Tracked] | None:
-        """Take one that is to be judged; it is due again then, unless ``put_off`` says otherwise."""
+    def next_judged(self) -> tuple[Key, Tracked] | None:
+        """Take one that is to be judged; ``put_off`` says when it is judged again."""
         if not self._judge:
             return None
         key, _ = self._judge.popitem(last=False)
-        self._dues.put(key, again)
         return key, self._tracked[key]
 
     def put_off(self, key: Key, *, until: datetime | None) -> None:
@@ -174,12 +173,11 @@ class _Queue:
             return
         self._times[key] = time
         heapq.heappush(self._heap, (time, key))
-        if len(self._heap) > 2 * len(self._times) + _SPARE:
-            self._heap = [(at, one) for one, at in self._times.items()]
-            heapq.heapify(self._heap)
+        self._tidy()
 
     def remove(self, key: Key) -> None:
-        self._times.pop(key, None)
+        if self._times.pop(key, None) is not None:
+            self._tidy()
 
     def first(self) -> tuple[datetime, Key] | None:
         while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
@@ -189,6 +187,11 @@ class _Queue:
     def clear(self) -> None:
         self._times.clear()
         self._heap.clear()
+
+    def _tidy(self) -> None:
+        if len(self._heap) > 2 * len(self._times) + _SPARE:
+            self._heap = [(at, one) for one, at in self._times.items()]
+            heapq.heapify(self._heap)
 
 
 def _state(one: CachedRequest) -> RequestState:

@@ -16,6 +16,7 @@ from peergate.control.admitted import Marker
 from peergate.control.announce import Announcer
 from peergate.control.approvers import ApproverStatuses
 from peergate.control.certificates import CertificateKeeping, Tls
+from peergate.control.clearing import sweep_requests
 from peergate.control.companions import CompanionLook
 from peergate.control.configuration import ConfigurationKeeping
 from peergate.control.doors import DOORS_PACE, DoorWatch
@@ -23,7 +24,7 @@ from peergate.control.events import Happening, Poster
 from peergate.control.filing import WORKERS, Filer
 from peergate.control.keeping import Keeper, Pace
 from peergate.control.policies import PolicyStatuses
-from peergate.control.requests import RequestStatuses, sweep_requests
+from peergate.control.requests import RequestStatuses
 from peergate.observe.metrics import DropCause, Metrics
 from peergate.settings import Settings
 

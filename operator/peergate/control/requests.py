@@ -1,4 +1,4 @@
-"""The status of ChangeRequests: who has signed, what is missing, how each of them ends, and clearing away.
+"""The status of ChangeRequests: who has signed, what is missing, how each of them ends.
 
 Only the leader writes. States follow the table of ``model.lifecycle``; a state is for readers and admits
 nothing. Targets are looked at in turns, a few each time, so a change of one shows within a minute or so.
@@ -23,7 +23,6 @@ from peergate.control.agenda import Agenda
 from peergate.control.events import Happening, Poster, request_reference
 from peergate.control.status import Finding, conditions_of
 from peergate.errors import Unavailable
-from peergate.gate.filed import read_filed_request
 from peergate.gate.policies import CompiledRule
 from peergate.gate.snapshot import Snapshot
 from peergate.gate.standing import Standing, rules_by_name, standing_of
@@ -31,9 +30,8 @@ from peergate.model.changerequest import RequestState
 from peergate.model.lifecycle import DECIDED, ENDED, Seen, next_state
 from peergate.model.names import JsonObject
 from peergate.observe.metrics import Metrics
-from peergate.settings import Settings
 
-__all__ = ["RequestStatuses", "request_conditions", "sweep_requests"]
+__all__ = ["RequestStatuses", "request_conditions"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +41,6 @@ _LOOKS_EACH_STEP: Final = 20
 _LOOK_EVERY: Final = timedelta(seconds=15)
 _JUDGE_EVERY: Final = timedelta(seconds=5)
 """What carries approvals is judged this often: they run out."""
-_SWEPT_MOST: Final = 500
 _SIGHTED: Final[dict[Sighting, str]] = {
     "changed": "the target has changed since",
     "gone": "the target is gone",
@@ -134,15 +131,19 @@ class RequestStatuses:
         for number in range(self._agenda.call_due(now=now)):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            # Taken off before it is judged: what changes meanwhile is judged in the next step, and what
-            # can't be written now is tried again.
-            taken = self._agenda.next_judged(again=now + _JUDGE_EVERY)
+            # Taken off before it is judged, so that what changes meanwhile is judged in the next step.
+            taken = self._agenda.next_judged()
             if taken is None:
                 break
             key, tracked = taken
             record = tracked.record
-            wrote |= await self._judge(key, record, sighting=tracked.sighting, scene=scene)
-            self._agenda.put_off(key, until=_due(record, now=now))
+            until: datetime | None = now + _JUDGE_EVERY
+            try:
+                wrote |= await self._judge(key, record, sighting=tracked.sighting, scene=scene)
+                until = _due(record, now=now)
+            finally:
+                # Where it could not be judged or written, it is tried again.
+                self._agenda.put_off(key, until=until)
         return wrote
 
     async def _judge(self, key: Key, record: RequestRecord, *, sighting: Sighting, scene: _Scene) -> bool:
@@ -253,47 +254,3 @@ def request_conditions(
         seen=seen,
         now=now,
     )
-
-
-async def sweep_requests(client: Client, snapshots: Snapshots, *, settings: Settings, now: datetime) -> int:
-    """Delete ChangeRequests that have ended, at the latest, more than ``deleteAfter`` ago; return how many.
-
-    Goes by the time of creation, so only metadata is listed. What is rejected stays until that has lapsed: a
-    no that went away would let the approvals count that it outweighs. So each is read before it goes, as a
-    cache may be empty yet or late, and goes only as it was read. At most 500 in one go. Errors: Unavailable.
-    """
-    kept = settings.change_requests.expire_after + settings.change_requests.delete_after
-    looks = gone = 0
-    async for page, _ in client.list_pages(CHANGE_REQUESTS, metadata_only=True):
-        for document in page:
-            metadata = document["metadata"]
-            if datetime.fromisoformat(metadata["creationTimestamp"]) + kept >= now:
-                continue
-            held = snapshots.caches.requests.get((metadata["namespace"], metadata["name"]))
-            record = held.value if held is not None else None
-            if isinstance(record, RequestRecord) and record.filed.is_rejected(now=now):
-                continue
-            if looks >= _SWEPT_MOST:
-                return gone
-            looks += 1
-            gone += await _clear_away(client, metadata=metadata, now=now)
-    return gone
-
-
-async def _clear_away(client: Client, *, metadata: JsonObject, now: datetime) -> bool:
-    """Delete a request unless it is rejected, or is another one by now; tell whether it went."""
-    namespace, name = metadata["namespace"], metadata["name"]
-    live = await client.get(CHANGE_REQUESTS, namespace=namespace, name=name)
-    if live is None or live["metadata"]["uid"] != metadata["uid"]:
-        return False
-    filed = read_filed_request(live)
-    if filed is not None and filed.is_rejected(now=now):
-        return False
-    answer = await client.delete(
-        CHANGE_REQUESTS,
-        namespace=namespace,
-        name=name,
-        uid=metadata["uid"],
-        resource_version=live["metadata"]["resourceVersion"],
-    )
-    return answer is None

@@ -12,7 +12,7 @@ from tests.support.requests_of import rejection
 from peergate.cluster.client import Client
 from peergate.cluster.endpoints import CHANGE_REQUESTS, Endpoint
 from peergate.cluster.snapshots import Snapshots
-from peergate.control.requests import sweep_requests
+from peergate.control.clearing import sweep_requests
 from peergate.settings import Settings
 
 pytestmark = pytest.mark.cluster

@@ -64,10 +64,10 @@ def judged(agenda, *, now=NOW, until=None):
     """Return all that are to be judged, and have them put off."""
     keys = []
     for _ in range(agenda.call_due(now=now)):
-        key, _ = agenda.next_judged(again=LATER)
+        key, _ = agenda.next_judged()
         agenda.put_off(key, until=until)
         keys.append(key)
-    assert agenda.next_judged(again=LATER) is None
+    assert agenda.next_judged() is None
     return keys
 
 
@@ -111,7 +111,7 @@ async def test_what_changes_while_it_begins_is_judged_as_it_is(agenda, cache):
     cache.drop(B)
     await agenda.begin({A: before[A]})
     assert agenda.call_due(now=NOW) == 1
-    assert agenda.next_judged(again=LATER)[1].record is cache.held[A].value
+    assert agenda.next_judged()[1].record is cache.held[A].value
 
 
 async def test_each_change_is_judged_once(agenda, cache):
@@ -125,14 +125,6 @@ async def test_each_change_is_judged_once(agenda, cache):
     cache.put(C, held())
     cache.drop(C)
     assert judged(agenda) == [A]
-
-
-async def test_what_was_taken_and_not_put_off_is_due_again(agenda, cache):
-    await agenda.begin({})
-    cache.put(A, held())
-    agenda.next_judged(again=LATER)
-    assert agenda.call_due(now=NOW) == 0
-    assert judged(agenda, now=LATER) == [A]
 
 
 async def test_what_is_put_off_is_judged_when_it_is_due(agenda, cache):

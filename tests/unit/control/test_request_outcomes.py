@@ -19,7 +19,8 @@ from peergate.cluster.caches import read_request_record
 from peergate.cluster.client import Miss, NotAllowed
 from peergate.cluster.endpoints import CHANGE_REQUESTS
 from peergate.cluster.reflector import Reflector, Source
-from peergate.control.requests import RequestStatuses, request_conditions, sweep_requests
+from peergate.control.clearing import sweep_requests
+from peergate.control.requests import RequestStatuses, request_conditions
 from peergate.errors import Unavailable
 from peergate.model.change import ObjectRef
 from peergate.model.review import Kind
