@@ -7,7 +7,6 @@ nothing. Targets are looked at in turns, a few each time, so a change of one sho
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,8 +31,6 @@ from peergate.model.names import JsonObject
 from peergate.observe.metrics import Metrics
 
 __all__ = ["RequestStatuses", "request_conditions"]
-
-_log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 10
 """Requests judged before reviews get their turn."""
@@ -106,24 +103,30 @@ class RequestStatuses:
         if self._keyring is not snapshot.keyring or self._policies is not snapshot.policies:
             self._keyring, self._policies = snapshot.keyring, snapshot.policies
             agenda.judge_all()
-        await self._look(now=now)
-        return await self._judge_those_due(snapshot, now=now)
+        unanswered = await self._look(now=now)
+        wrote = await self._judge_those_due(snapshot, now=now)
+        if unanswered is not None:
+            raise unanswered
+        return wrote
 
-    async def _look(self, *, now: datetime) -> None:
-        """Look at the targets that were not looked at for longest."""
+    async def _look(self, *, now: datetime) -> Unavailable | None:
+        """Look at the targets that were not looked at for longest; return what stopped it.
+
+        A target that can't be looked at waits for its next turn: an API that does not answer for one kind
+        holds up no status.
+        """
         for _ in range(_LOOKS_EACH_STEP):
             found = self._agenda.next_look(every=_LOOK_EVERY, now=now)
             if found is None:
-                return
+                return None
             key, tracked = found
             try:
                 sighting = await look_at(tracked.record.change, client=self._client)
             except Unavailable as error:
-                # An API that does not answer for one kind holds up no status of the others.
-                _log.info("the target of %s/%s could not be looked at: %s", *key, error)
                 self._agenda.sighted(key, tracked, sighting=tracked.sighting, now=now)
-                return
+                return error
             self._agenda.sighted(key, tracked, sighting=sighting, now=now)
+        return None
 
     async def _judge_those_due(self, snapshot: Snapshot, *, now: datetime) -> bool:
         scene = _Scene(snapshot=snapshot, rules=dict(rules_by_name(snapshot.policies)), now=now)

@@ -25,8 +25,8 @@ class Here:
         self.get, self.delete = api.get, api.delete
         self._api, self._namespace = api, namespace
 
-    def list_pages(self, endpoint: Endpoint, *, metadata_only: bool) -> Any:
-        return self._api.list_pages(endpoint, namespace=self._namespace, metadata_only=metadata_only)
+    def list_pages(self, endpoint: Endpoint, **how: Any) -> Any:
+        return self._api.list_pages(endpoint, namespace=self._namespace, **how)
 
 
 async def filed(api: Client, namespace: str, name: str, *, lasts: timedelta | None = None) -> None:

@@ -447,11 +447,11 @@ class Store:
             }
         self.live = {one["metadata"]["name"]: one for one in self.documents}
 
-    async def list_pages(self, _: Any, *, metadata_only: bool) -> Any:
+    async def list_pages(self, _: Any, *, metadata_only: bool, page: int) -> Any:
         assert metadata_only
         listed = [{"metadata": dict(one["metadata"])} for one in self.documents]
-        for start in range(0, len(listed), 500):
-            yield listed[start : start + 500], "1"
+        for start in range(0, len(listed), page):
+            yield listed[start : start + page], "1"
 
     async def get(self, _: Any, *, namespace: str, name: str) -> Any:
         assert namespace == "shop"
