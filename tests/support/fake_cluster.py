@@ -46,6 +46,7 @@ class FakeCluster:
         self.name = "prod-eu"
         self.context = "alice@prod-eu"
         self.username = "oidc:alice@example.com"
+        self.date = ""
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, **_: object) -> dict[str, Any]:
         """Return a copy of what is at the path; an empty page for other collections, 404 for the rest."""

@@ -27,6 +27,7 @@ from peergate.cli.request import Request, check_request, usual_cascade
 from peergate.cli.screen import screen_of
 from peergate.cli.signing import Signatory, find_signatory, find_signer
 from peergate.cli.text import visible
+from peergate.cli.when import date_of, off_by
 from peergate.errors import CommandError
 
 __all__ = ["run_approve"]
@@ -50,6 +51,11 @@ def run_approve(out: Output, *, request: Request) -> None:
         return
     for dossier in dossiers:
         _check_signable(dossier)
+    if off := off_by(date_of(cluster.date), now=datetime.now(UTC)):
+        out.say(
+            f"Warning: this machine's clock is {off} the cluster's, by which the approval counts; "
+            "set the clock (NTP), or it may begin too late or be over at once"
+        )
     keyring = dossiers[0].reviewed.pending.snapshot.keyring
     external = request.print_payload and (request.key is None)
     signer = None if external or request.key is None else find_signer(request.key, keyring=keyring)

@@ -13,7 +13,7 @@ from peergate.cli.reject import BECAUSE
 from peergate.cli.requests import Filed, find_request, state_of
 from peergate.cli.text import visible
 from peergate.cli.trust import audience_of, load_keyring
-from peergate.cli.when import clock, left
+from peergate.cli.when import clock, date_of, left
 from peergate.cli.whoami import who_am_i
 from peergate.errors import CommandError
 from peergate.model.wire import format_instant
@@ -61,8 +61,12 @@ def run_reject(out: Output, *, rejecting: Rejecting) -> None:
             f"another cluster; {filed.shown} is about another one; nothing was rejected; check --context",
             exit_code=_DIFFERS,
         )
-    now = datetime.now(UTC).replace(microsecond=0)
-    _check_open(filed, now=now)
+    here = datetime.now(UTC)
+    # Whether it is open yet, and until when it is refused, the gate tells by the cluster's clock. By a clock
+    # that is behind, the rejection would be over before it is written.
+    theirs = date_of(cluster.date) or here
+    _check_open(filed, now=theirs)
+    now = max(here, theirs).replace(microsecond=0)
     approver = _approver(cluster, filed=filed)
     until = now + lasts
     _write(

@@ -24,7 +24,8 @@ from tests.harness.principals import create_account
 from tests.harness.waiting import wait_until
 from tests.harness.wallclock import WallClock
 from tests.support.asker import Asker
-from tests.support.changes import Peer, config_map, path_of, reported, sign, slots, use_path
+from tests.support.changes import Peer, config_map, id_of, path_of, reported, sign, slots, use_path
+from tests.support.cli import run
 from tests.support.doctor import seen
 from tests.support.load import Load, callers
 from tests.support.requests_of import rejection, request_path, wait_filed
@@ -32,7 +33,7 @@ from tests.support.world import CONFIGURATION, MERGE, World, world
 
 from peergate.cli.doctor.service import clock_findings, leader_findings
 from peergate.cluster.lease import LEASE_NAME, LeaseTiming
-from peergate.model.wire import format_instant
+from peergate.model.wire import format_instant, parse_instant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -274,6 +275,43 @@ def test_a_leader_far_ahead_sweeps_nothing_that_others_need(watches):
     assert desk.get(path)["data"] == BLUE["data"]
     assert watches.answers(no) == ["ChangeRejected"] * 3
     assert desk.there(no)
+
+
+def test_a_no_from_a_machine_that_is_behind_is_in_force(watches, tmp_path):
+    """By that machine's clock it would be over before it is written, and the approval would count."""
+    desk = watches.world.desk
+    path = watches.world.victim()
+    change = desk.deletion(path)
+    assert watches.world.delete(watches.world.agent, path).code == 403
+    name = wait_filed(desk, change)["metadata"]["name"]
+    clock = WallClock(tmp_path, name="laptop")
+    clock.set(timedelta(minutes=-50))
+    words = ("-n", watches.world.namespace, "reject", name, "--reason", "not now", "--for", "10m")
+    done = run(*words, kubeconfig=watches.person.kubeconfig, extra=clock.environment)
+    assert done.status == 0, done.err
+    until = parse_instant(desk.get(request_path(change))["status"]["rejection"]["until"])
+    assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10)
+    desk.attach(path, slots(sign(change, by=watches.alice)))
+    wait_until("no replica admits it", lambda: watches.answers(path) == ["ChangeRejected"] * 3)
+
+
+def test_who_signs_at_a_machine_whose_clock_is_off_is_told(watches, tmp_path):
+    desk = watches.world.desk
+    change = desk.deletion(watches.world.victim())
+    clock = WallClock(tmp_path, name="laptop")
+    target = f"configmap/{change.object.name}"
+    words = (
+        *("-n", watches.world.namespace, "approve", "delete", target, "--yes", "--print-payload"),
+        *("--requester", change.requester.username, "--approver", watches.alice.identity),
+        *("--reason", "looked at", "--expect", id_of(change), "--cascade", "background"),
+    )
+    for ahead, said in ((timedelta(minutes=-20, seconds=-30), "20 min behind"), (RIGHT, "")):
+        clock.set(ahead)
+        out = ("--payload-out", str(tmp_path / f"payload{len(said)}"))
+        done = run(*words, *out, kubeconfig=watches.person.kubeconfig, extra=clock.environment)
+        assert done.status == 0, done.err
+        assert (f"clock is {said} the cluster's" in done.err) is bool(said), done.err
+        assert ("Warning" in done.err) is bool(said)
 
 
 def _turn(client: Client, path: str, colour: dict[str, Any]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from peergate.cli.doctor.rbac import Rbac
 from peergate.cli.doctor.reading import Reader
 from peergate.cli.doctor.seen import Seen
 from peergate.cli.doctor.surroundings import read_deciders, read_look_alikes
+from peergate.cli.when import date_of
 from peergate.errors import CommandError
 from peergate.gate.policies import PolicyIndex
 from peergate.gate.snapshot import Account, Snapshot, gate_config
@@ -49,7 +49,7 @@ def read_cluster(reader: Reader, *, config: Path | None) -> Seen:
     bindings = reader.all(f"{_ADMISSION}/validatingadmissionpolicybindings")
     rbac = _rbac(reader)
     lease = reader.get(f"/apis/coordination.k8s.io/v1{own}/leases/{_LEASE}")
-    server_time, now = _date(reader.cluster.date), datetime.now(UTC)
+    server_time, now = date_of(reader.cluster.date), datetime.now(UTC)
     return Seen(
         settings=settings,
         settings_from=where,
@@ -119,13 +119,6 @@ def _rbac(reader: Reader) -> Rbac | None:
     return Rbac(
         roles=roles, cluster_roles=cluster_roles, bindings=bindings, cluster_bindings=cluster_bindings
     )
-
-
-def _date(header: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(header)
-    except ValueError:
-        return None
 
 
 def _metadata(item: JsonObject) -> Mapping[str, Any]:
