@@ -243,6 +243,7 @@ ATTEMPTS = {
     ),
     "of another object of that name": ([event(uid="other")], 0),
     "of something that is no refusal": ([event(reason="ChangeAdmitted"), event(reason="Pulled")], 0),
+    "with a time without a zone": ([event(eventTime="2026-11-23T11:59:00")], 1),
     "without a time": ([event(eventTime=None)], 0),
     "with a time that can't be read": ([event(eventTime="soon")], 0),
     "with a first time alone": ([event(eventTime=None, firstTimestamp="2026-11-23T11:59:00Z")], 1),

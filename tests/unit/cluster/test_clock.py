@@ -49,6 +49,8 @@ CASES = {
     "a clock that is right counts": Case(own=0),
     "four seconds ahead are no difference": Case(own=4),
     "four seconds behind are no difference": Case(own=-4, earliest="own"),
+    "six seconds ahead are one": Case(own=6, counts="server", also=("own",)),
+    "six seconds behind are one": Case(own=-6, counts="server", earliest="own"),
     "a clock that is ahead has a say beside the API server's": Case(own=20, counts="server", also=("own",)),
     "a clock that is behind has none": Case(own=-20, counts="server", earliest="own"),
     "a year ahead is as ahead as a minute": Case(own=31_536_000, counts="server", also=("own",)),
