@@ -148,7 +148,7 @@ class Caches:
         )
         self.requests: Reflector[RequestRecord | EndedRequest] = Reflector(
             client,
-            Source(CHANGE_REQUESTS, read_request_record, page=100),
+            Source(CHANGE_REQUESTS, read_request_record),
             on_change=on_change,
             timing=timing,
             clock=clock,

@@ -65,8 +65,6 @@ class Source(Generic[_V]):
     """Empty: all of them."""
     field_selector: str = ""
     metadata_only: bool = False
-    page: int = 500
-    """Objects of a list that are decoded in one go, while reviews wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ class Reflector(Generic[_V]):
         while True:
             try:
                 if not self._resource_version or self._clock() - self._listed_at > self._timing.relist:
-                    await self._list()
+                    await self._list(is_current=bool(self._resource_version) and not failures)
                 failures = 0 if await self._watch() else failures + 1
             except WatchRefused as error:
                 self._resource_version = ""
@@ -190,7 +188,8 @@ class Reflector(Generic[_V]):
         most = min(self._timing.backoff_most, self._timing.backoff_first * 2.0 ** min(failures - 1, 20))
         return most * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, protects nothing
 
-    async def _list(self) -> None:
+    async def _list(self, *, is_current: bool = False) -> None:
+        """List all; ``is_current``: a watch has just ended in order, so what is held is as of now."""
         found: dict[Key, Held[_V]] = {}
         moved: dict[Key, Held[_V] | None] = {}
         version = ""
@@ -200,8 +199,10 @@ class Reflector(Generic[_V]):
             namespace=self._source.namespace,
             field_selector=self._source.field_selector,
             metadata_only=self._source.metadata_only,
-            page=self._source.page,
         ):
+            if not version and is_current:
+                # Tens of thousands take a while: their age counts from here, not from the last event.
+                self._succeeded()
             version = page_version
             for number, document in enumerate(page):
                 if number % _AT_ONCE == 0:
@@ -209,8 +210,7 @@ class Reflector(Generic[_V]):
                 key = self._hold(found, document)
                 before, after = self._held.get(key), found.get(key)
                 if before is not None and before == after:
-                    # The same value, too: what stays is recognised at once, and is in memory once.
-                    found[key] = before
+                    found[key] = before  # the same value, too: recognised at once, in memory once
                 elif before is not None or after is not None:
                     moved[key] = before
         gone = departures(self._held, found)

@@ -137,6 +137,30 @@ async def test_followers_are_told_what_a_list_changed_and_of_nothing_else(heard)
     assert (told, cache.changes) == ([], seen + 1)
 
 
+async def test_the_age_counts_from_the_beginning_of_a_list_only_after_a_watch_that_ended_well():
+    now, ages = 0.0, []
+
+    class Slow:
+        async def list_pages(self, *_, **__):
+            nonlocal now
+            for seconds in (5.0, 30.0):
+                now += seconds
+                yield [], "9"
+                ages.append(cache.age())
+
+    cache = Reflector(Slow(), Source(SERVICE_ACCOUNTS, lambda _: None), clock=lambda: now)
+    await cache._list()
+    assert (ages, cache.age()) == ([float("inf"), float("inf")], 0.0)
+    ages.clear()
+    now += 25.0
+    await cache._list()
+    assert (ages, cache.age()) == ([30.0, 60.0], 0.0)
+    ages.clear()
+    now += 25.0
+    await cache._list(is_current=True)
+    assert (ages, cache.age()) == ([0.0, 30.0], 0.0)
+
+
 async def test_followers_are_told_of_events_and_who_comes_late_of_all_that_is_held(cache):
     told, late = [], []
     cache.follow(lambda *change: told.append(change))
