@@ -100,13 +100,16 @@ def measure(report: Report, *, quick: bool) -> None:
 
 def _compare(samples: _Samples, *, meanwhile: str, none: str, full: str) -> Iterator[_Compared]:
     for way, request in itertools.product((API, OPERATOR), REQUESTS):
-        first, second, other = (samples[Ask(way, request, arm)] for arm in (none, again(none), full))
+        first, second, *others = (
+            samples[Ask(way, request, arm)] for arm in (none, again(none), full, again(full))
+        )
+        empty, filled = (*first, *second), tuple(itertools.chain(*others))
         yield _Compared(
             ask=(meanwhile, way, request),
-            none=shares(first),
-            full=shares(other),
-            paired=shares(added(other, first)),
-            apart=apart(other, first),
+            none=shares(empty),
+            full=shares(filled),
+            paired=shares(added(filled, empty)),
+            apart=apart(filled, empty),
             noise=noise(first, second),
         )
 
