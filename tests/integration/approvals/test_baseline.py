@@ -91,9 +91,13 @@ def foundation(request, desk) -> Iterator[str]:
     if kind == "CustomResourceDefinition":
         wait_until("it is established", lambda: "Established" in str(desk.get(path).get("status")))
     if kind == "PersistentVolume":
-        wait_until("it is available", lambda: desk.get(path).get("status", {}).get("phase") == "Available")
+        wait_until("its controllers are done with it", lambda: _is_settled(desk.get(path)))
     yield path
     desk.cluster.admin.request("DELETE", path)
+
+
+def _is_settled(volume: dict[str, Any]) -> bool:
+    return bool(volume["metadata"].get("finalizers")) and volume.get("status", {}).get("phase") == "Available"
 
 
 def essence(live: dict[str, Any]) -> tuple[Any, ...]:

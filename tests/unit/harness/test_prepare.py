@@ -53,11 +53,14 @@ def test_it_is_said_alone_or_as_an_error(machine, monkeypatch, capsys):
 
 
 def test_only_the_newest_images_are_kept(tmp_path):
-    for number in range(5):
+    kept = image._KEPT_IMAGES
+    for number in range(kept + 2):
         (tmp_path / f"{number}.tar").touch()
         os.utime(tmp_path / f"{number}.tar", (number, number))
     image._forget(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.tar", "3.tar", "4.tar"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{number}.tar" for number in range(2, kept + 2)
+    ]
 
 
 def test_layers_are_kept_for_the_same_bases_until_they_are_too_many(tmp_path, monkeypatch):
