@@ -11,6 +11,7 @@ import yaml
 from tests.harness.peergate import Installation
 from tests.harness.waiting import wait_until
 from tests.support.chart_hooks import ENTRIES, UNSENT, passed, settings_file
+from tests.support.world import conditions
 
 from peergate.cli.flags import Globals
 from peergate.cli.hooks.selftest import SelfTest, Stage
@@ -34,7 +35,14 @@ def running(running_once, stage):
 
     wait_until("the canary is judged", judged)
     canary.close()
+    wait_until("none but agents are sent", lambda: _is_exact(running_once))
     return running_once
+
+
+def _is_exact(installation: Installation) -> bool:
+    """Tell whether the operator has put its condition back into every entry that judges."""
+    live = installation.cluster.admin.request("GET", CONFIGURATION).body
+    return None not in conditions(live).values()
 
 
 def test_it_passes_where_agents_are_known_by_the_tag_alone(stage, running):
