@@ -100,11 +100,11 @@ class Papers:
         reply = town.delete(town.agent, self._asked)
         assert named(reply) == f"{town.namespace}/{request_path(self._asked_change).rpartition('/')[2]}"
         put(town, self._asked_change, by=self._alice)
-        self._wait_admitted(self._asked)
+        self._wait_admitted(self._asked, self._asked_change)
         reply = town.delete(town.agent, self._half)
         assert (reply.code, reported(reply)) == (403, "QuorumNotMet"), "one of two is there"
         put(town, self._half_change, by=self._bob)
-        self._wait_admitted(self._half)
+        self._wait_admitted(self._half, self._half_change)
 
     def _approved_update(self) -> tuple[str, str]:
         town, path = self._town, self._town.victim()
@@ -130,7 +130,18 @@ class Papers:
         agent = self._town.agent
         wait_until(code, lambda: reported(agent.request("DELETE", path, body=DRY_DELETE)) == code)
 
-    def _wait_admitted(self, path: str) -> None:
-        agent = self._town.agent
-        wait_until("it is admitted", lambda: agent.request("DELETE", path, body=BACKGROUND).code == 200)
+    def _wait_admitted(self, path: str, change: Change) -> None:
+        agent, last = self._town.agent, None
+
+        def is_admitted() -> bool:
+            nonlocal last
+            last = agent.request("DELETE", path, body=BACKGROUND)
+            return last.code == 200
+
+        try:
+            wait_until("it is admitted", is_admitted)
+        except TimeoutError as error:
+            request = self._town.admin.request("GET", request_path(change))
+            error.add_note(f"answered last: {last}; its request: {request}")
+            raise
         assert not self._town.desk.there(path)
