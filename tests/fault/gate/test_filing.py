@@ -28,13 +28,26 @@ DROPPED = "peergate_filing_dropped_total"
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[World]:
+def _pair() -> Iterator[World]:
     settings = {
         "limits": {"openRequestsPerRequester": LIMIT},
         "changeRequests": {"expireAfter": "30s", "deleteAfter": "0s"},
     }
     with world(settings=settings, replicas=2) as made:
         yield made
+
+
+@pytest.fixture
+def pair(_pair: World) -> World:
+    """Two replicas that file what they refuse; they don't as long as a flood fills the agent's limit."""
+    path = _pair.victim()
+    request = request_path(_pair.desk.deletion(path))
+
+    def is_filed() -> bool:
+        return _pair.delete(_pair.agent, path).code == 403 and _pair.desk.there(request)
+
+    wait_until("what is refused is filed", is_filed)
+    return _pair
 
 
 def requests_in(world: World, namespace: str) -> list[dict]:
