@@ -55,9 +55,10 @@ class Opener:
             asyncio.get_running_loop().call_soon(self._step)
 
     def _step(self) -> None:
+        self._at_work = False  # whatever happens to this value, the next review that attaches goes on
         began = time.perf_counter()
         open_signed(self._waiting.popleft(), keyring=self._source.snapshot().keyring)
-        self._at_work = bool(self._waiting)
-        if self._at_work:
+        if self._waiting:
+            self._at_work = True
             rest = _REST * (time.perf_counter() - began)
             asyncio.get_running_loop().call_later(rest, self._step)

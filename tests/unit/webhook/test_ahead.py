@@ -92,6 +92,19 @@ async def test_a_flood_is_bounded_and_others_get_their_turns(ring):
     assert list(ring.seen) == [VALUE]
 
 
+async def test_a_failure_stops_this_value_and_none_after_it(ring):
+    told = Told(ring)
+    source, works = told.opener._source, told.opener._source.snapshot
+    told.opener.tell(attaching(slots={"junk": JUNK}), HARMLESS)
+    source.snapshot = lambda: 1 / 0
+    failed = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    await asyncio.sleep(0)
+    assert [type(error) for error in failed] == [ZeroDivisionError]
+    source.snapshot = works
+    assert await told.opened(attaching(), HARMLESS) == [VALUE]
+
+
 LEFT = {
     "an update that was refused": (
         attaching(),
