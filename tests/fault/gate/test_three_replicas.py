@@ -31,7 +31,7 @@ from tests.harness.peergate import PeergateProcess
 from tests.harness.principals import create_account
 from tests.harness.process import resident_mib
 from tests.harness.waiting import wait_until
-from tests.support.asker import GATE, Asker, review_of
+from tests.support.asker import GATE, Asker, again
 from tests.support.changes import DRY_DELETE, Peer, config_map, path_of, reported
 from tests.support.link import Link
 from tests.support.load import Load, in_a_word
@@ -471,7 +471,7 @@ async def ask_often(trio: Trio, count: int, session: aiohttp.ClientSession) -> C
     async def one_after_the_other() -> None:
         for _ in left:
             kind = next(kinds)
-            async with session.post(url, json=review_of(asked[kind])) as reply:
+            async with session.post(url, json=again(asked[kind])) as reply:
                 response = (await reply.json())["response"]
             causes = response.get("status", {}).get("details", {}).get("causes", [{"reason": "allowed"}])
             seen[f"{kind}: {causes[0]['reason']}"] += 1
