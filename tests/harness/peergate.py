@@ -51,7 +51,8 @@ class PeergateProcess:
         """Of ``/readyz`` and ``/metrics``."""
         self.log = cluster.folder / f"{name}.log"
         self._cluster = cluster
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
+        """Of the operator's own account."""
         self._http = urllib3.PoolManager(retries=False, timeout=5.0)
         self._settings = cluster.folder / f"{name}.yaml"
         document = _merged(
@@ -83,7 +84,7 @@ class PeergateProcess:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._cluster.folder / "home"),
-            "KUBECONFIG": str(self._kubeconfig),
+            "KUBECONFIG": str(self.kubeconfig),
             "PYTHONPATH": str(_REPOSITORY / "operator"),
             **self.more_environment,
         }

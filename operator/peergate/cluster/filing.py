@@ -8,7 +8,7 @@ create-only; what exists under the name already is compared, since anybody with 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -28,8 +28,9 @@ from peergate.model.review import User
 __all__ = ["NotFiledError", "Registry"]
 
 _DEADLINE_SECONDS: Final = 3.0
-_ROUNDS: Final = 3
-"""Of create, compare and take away: two replicas that meet need two."""
+_ROUNDS: Final = 5
+"""Of create, compare, and take away or complete: two replicas that meet need three, and a status may be
+written in between."""
 
 
 class NotFiledError(Exception):
@@ -47,23 +48,23 @@ class Registry:
         self._client = client
         self._clock = clock
 
-    async def file(self, draft: Draft) -> str:
+    async def file(self, draft: Draft, *, carried: dict[str, str]) -> str:
         """Return the uid of the open ChangeRequest that says exactly this, creating it where needed.
 
         One that has ended makes way for a new one, and so does one that says something else under this name;
-        a rejection in force stays.
+        a rejection in force stays. ``carried`` holds the approvals that were on what was taken away, until
+        they are on what stands there now; give the same one to every try.
         Errors: NotFiledError; Unavailable.
         """
         await self._check_account(draft)
         spec = await self._spec(draft)
         namespace = draft.filing.namespace
         name = str(draft.facts.change_id)
-        annotations: dict[str, str] = {}
         for _ in range(_ROUNDS):
             body: JsonObject = {
                 "apiVersion": API_VERSION,
                 "kind": "ChangeRequest",
-                "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
+                "metadata": {"name": name, "namespace": namespace, "annotations": {**carried}},
                 "spec": spec,
             }
             made = await self._client.create(
@@ -79,19 +80,49 @@ class Registry:
             if there is None:
                 continue
             filed = read_filed_request(there)
-            if self._stays(filed, there=there, spec=spec, draft=draft):
-                return str(there["metadata"]["uid"])
-            annotations = self._kept(filed, draft=draft)
-            await self._client.delete(
-                CHANGE_REQUESTS,
-                namespace=namespace,
-                name=name,
-                uid=there["metadata"]["uid"],
-                # Just as it was read: what is signed meanwhile is a conflict, and the next round sees it.
-                resource_version=str(there["metadata"].get("resourceVersion") or ""),
-                deadline=_DEADLINE_SECONDS,
-            )
+            if filed is not None and self._stays(filed, there=there, spec=spec, draft=draft):
+                if await self._completed(filed, there=there, carried=carried):
+                    return filed.uid
+            else:
+                await self._take_away(there, kept=self._kept(filed, draft=draft), carried=carried)
         raise Unavailable("a ChangeRequest was in the way", context=f"{namespace}/{name}")
+
+    async def _completed(self, filed: FiledRequest, *, there: JsonObject, carried: Mapping[str, str]) -> bool:
+        """Put on a request what it lacks of what is carried; tell whether it lacks nothing now.
+
+        Between taking away and creating another replica may be first, and know nothing of what was signed.
+        """
+        missing = {key: value for key, value in carried.items() if key not in filed.annotations}
+        if not missing:
+            return True
+        metadata = {**_as_read(there), "annotations": missing}
+        done = await self._client.patch(
+            CHANGE_REQUESTS,
+            namespace=there["metadata"]["namespace"],
+            name=there["metadata"]["name"],
+            body={"metadata": metadata},
+            deadline=_DEADLINE_SECONDS,
+        )
+        return isinstance(done, dict)
+
+    async def _take_away(
+        self, there: JsonObject, *, kept: Mapping[str, str], carried: dict[str, str]
+    ) -> None:
+        """Delete a request as it was read, and carry what is to be kept; carried too if no answer comes."""
+        before = {**carried}
+        carried.update(kept)
+        as_read = _as_read(there)
+        miss = await self._client.delete(
+            CHANGE_REQUESTS,
+            namespace=there["metadata"]["namespace"],
+            name=there["metadata"]["name"],
+            uid=as_read["uid"],
+            resource_version=as_read["resourceVersion"],
+            deadline=_DEADLINE_SECONDS,
+        )
+        if miss is not None:  # it has changed, or is gone by another's hand: that one knows what was on it
+            carried.clear()
+            carried.update(before)
 
     async def _check_account(self, draft: Draft) -> None:
         """Look for the requester's account; a name that is no account's can't be looked up."""
@@ -126,10 +157,8 @@ class Registry:
         except (NotAsReviewed, NotCanonical, TooLarge, RecursionError) as error:
             raise NotFiledError("unverified") from error
 
-    def _stays(
-        self, filed: FiledRequest | None, *, there: JsonObject, spec: JsonObject, draft: Draft
-    ) -> bool:
-        if filed is None or filed.change != draft.facts.change_digest:
+    def _stays(self, filed: FiledRequest, *, there: JsonObject, spec: JsonObject, draft: Draft) -> bool:
+        if filed.change != draft.facts.change_digest:
             return False
         if filed.is_rejected(now=self._clock()):
             return True
@@ -149,6 +178,12 @@ class Registry:
             unjudged = filed.annotations.keys() - {one.annotation for one in facts.not_counted}
             kept |= {key for key in unjudged if slot_of(key) is not None}
         return {key: value for key, value in filed.annotations.items() if key in kept}
+
+
+def _as_read(there: JsonObject) -> dict[str, str]:
+    """Return what makes a call a conflict once the object has changed: what is signed meanwhile is seen."""
+    metadata = there["metadata"]
+    return {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
 
 
 def _says_the_same(one: Any, other: Any) -> bool:

@@ -55,7 +55,7 @@ _REMEMBERED_MOST: Final = 4096
 class Files(Protocol):
     """``cluster.filing.Registry``."""
 
-    async def file(self, draft: Draft) -> str:
+    async def file(self, draft: Draft, *, carried: dict[str, str]) -> str:
         """Return the uid of the ChangeRequest; raises NotFiledError, Unavailable."""
 
 
@@ -240,11 +240,12 @@ class Filer:
         return None
 
     async def _file(self, entry: _Entry) -> DropCause | None:
+        carried: dict[str, str] = {}
         for again in range(_TRIES):
             if again:
                 await asyncio.sleep(self._retry_seconds * again)
             try:
-                uid = await self._registry.file(entry.draft())
+                uid = await self._registry.file(entry.draft(), carried=carried)
             except NotFiledError as error:
                 if error.cause == "rights":
                     self._close(entry.change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +16,16 @@ from tests.support.filed import filed
 from tests.support.requests_of import named, request_path, spec_of, wait_filed, wait_named
 from tests.support.world import MERGE, victim
 
+from peergate.approval.change import change_digest
 from peergate.approval.patches import apply_patch
+from peergate.cluster.client import Client
+from peergate.cluster.filing import Registry
+from peergate.gate import record
 from peergate.gate.filed import recorded_change
+from peergate.gate.record import Draft
+from peergate.model.change import Effect
+from peergate.model.decision import Facts, Filing
+from peergate.model.names import ChangeId
 
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -254,6 +262,52 @@ def test_a_request_that_tells_another_story_is_replaced(desk, agent, admin, name
 
     wait_until("the forged request is replaced", replaced)
     assert spec_of(desk.get(request_path(change))).summary.startswith("delete ConfigMap ")
+
+
+async def test_what_was_signed_goes_to_the_request_of_a_replica_that_is_first(
+    peergate, desk, alice, agent, admin, namespace
+):
+    """With the operator's own rights: the other replica files just when this one has taken the old away."""
+    path = victim(admin, namespace)
+    change = desk.deletion(path)
+    old = filed(desk, change, post=False, summary="in other words")
+    old["metadata"]["annotations"] = {SLOT + "alice": sign(change, by=alice)}
+    desk.create(request_path(change), old)
+    now = datetime.now(UTC)
+    draft = Draft(
+        change=change,
+        facts=Facts(
+            effect=Effect.DELETE,
+            owner="team-platform",
+            rules=("built-in",),
+            change=change,
+            change_digest=change_digest(change),
+            change_id=ChangeId(id_of(change)),
+        ),
+        filing=Filing(namespace=namespace, filed_at=now, expires=now + timedelta(hours=1)),
+        wanted=None,
+    )
+    client = await Client.connect(peergate.process.kubeconfig)
+    taken_away = []
+
+    async def delete(*args: Any, **members: Any) -> Any:
+        miss = await Client.delete(client, *args, **members)
+        if miss is None:
+            taken_away.append(members["uid"])
+            spec = record.spec_of(draft, desk.get(path))
+            desk.create(request_path(change), {**old, "metadata": {"name": id_of(change)}, "spec": spec})
+        return miss
+
+    client.delete = delete
+    try:
+        uid = await Registry(client, clock=lambda: datetime.now(UTC)).file(draft, carried={})
+    finally:
+        await client.close()
+    there = desk.get(request_path(change))
+    assert (there["metadata"]["uid"], len(taken_away)) == (uid, 1)
+    assert set(there["metadata"]["annotations"]) == {SLOT + "alice"}
+    wait_until("it is admitted", lambda: agent.request("DELETE", path, body=BACKGROUND).code == 200)
+    assert not desk.there(path)
 
 
 def test_a_request_of_that_name_about_another_change_is_replaced(desk, agent, admin, namespace):

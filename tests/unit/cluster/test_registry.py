@@ -14,6 +14,7 @@ from peergate.approval.target import Target
 from peergate.cluster.client import Miss
 from peergate.cluster.endpoints import CHANGE_REQUESTS
 from peergate.cluster.filing import Registry
+from peergate.errors import Unavailable
 from peergate.gate.record import Draft, kind_of
 from peergate.model.change import Effect, ObjectRef, Requester
 from peergate.model.decision import Claim, Code, Facts, Filing, NotCounted
@@ -21,6 +22,7 @@ from peergate.model.names import Digest
 from peergate.model.wire import format_instant
 
 LIVE = thing("ConfigMap", "settings")
+SLOT = "approval.peergate.dev/v1."
 
 
 class Client:
@@ -30,7 +32,11 @@ class Client:
         self.filed: dict[str, dict[str, Any]] = {}
         self.made = 0
         self.signed_meanwhile: list[str] = []
-        """Who signs just before it is deleted."""
+        """Who signs just before it is deleted or completed."""
+        self.first_meanwhile: dict[str, Any] | None = None
+        """What another replica files as soon as one is deleted."""
+        self.unanswered = 0
+        """So many deletions are done and not answered."""
 
     async def create(self, _: object, *, body: dict[str, Any], **__: Any) -> Any:
         name = body["metadata"]["name"]
@@ -58,12 +64,27 @@ class Client:
         if there["resourceVersion"] != resource_version:
             return Miss.CONFLICT
         del self.filed[name]
+        if self.first_meanwhile is not None:
+            await self.create(None, body=self.first_meanwhile)
+            self.first_meanwhile = None
+        if self.unanswered:
+            self.unanswered -= 1
+            raise Unavailable("the API server does not answer")
         return None
+
+    async def patch(self, _: object, *, name: str, body: dict[str, Any], **__: Any) -> Any:
+        if self.signed_meanwhile:
+            self.annotate(name, self.signed_meanwhile.pop())
+        there, given = self.filed[name]["metadata"], body["metadata"]
+        if (there["uid"], there["resourceVersion"]) != (given["uid"], given["resourceVersion"]):
+            return Miss.CONFLICT
+        there["annotations"] = {**there["annotations"], **given["annotations"]}
+        return self.filed[name]
 
     def annotate(self, name: str, slot: str) -> None:
         """Have somebody sign."""
         metadata = self.filed[name]["metadata"]
-        metadata["annotations"] = {**metadata["annotations"], f"approval.peergate.dev/v1.{slot}": slot}
+        metadata["annotations"] = {**metadata["annotations"], f"{SLOT}{slot}": slot}
         metadata["resourceVersion"] += "1"
 
 
@@ -107,32 +128,32 @@ AGAIN = {
 async def test_what_is_there_already(again, made):
     client = Client()
     registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
-    assert await registry.file(draft(pod="bot-1")) == "uid-1"
+    assert await registry.file(draft(pod="bot-1"), carried={}) == "uid-1"
     later = dataclasses.replace(again.filing, filed_at=NOW + timedelta(minutes=1))
-    assert await registry.file(dataclasses.replace(again, filing=later)) == f"uid-{made}"
+    assert await registry.file(dataclasses.replace(again, filing=later), carried={}) == f"uid-{made}"
     assert client.made == made
 
 
 async def test_what_a_later_version_filed_stays_as_it_is():
     client = Client()
     registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
-    uid = await registry.file(draft())
+    uid = await registry.file(draft(), carried={})
     [filed] = client.filed.values()
     filed["spec"] = {**filed["spec"], "extra": 1, "object": {**filed["spec"]["object"], "more": "x"}}
-    assert await registry.file(draft()) == uid
+    assert await registry.file(draft(), carried={}) == uid
     filed["spec"]["summary"] = "harmless"
-    assert await registry.file(draft()) != uid, "what it knows is compared all the same"
+    assert await registry.file(draft(), carried={}) != uid, "what it knows is compared all the same"
 
 
 async def test_a_rejection_of_what_a_later_version_filed_is_not_cleared_away():
     client = Client()
     registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
-    uid = await registry.file(draft())
+    uid = await registry.file(draft(), carried={})
     [filed] = client.filed.values()
     until = format_instant(NOW + timedelta(hours=1))
     filed["spec"] = {**filed["spec"], "extra": 1, "summary": "in other words"}
     filed["status"] = {"rejection": {"by": "bob", "at": format_instant(NOW), "until": until, "more": 1}}
-    assert await registry.file(draft()) == uid
+    assert await registry.file(draft(), carried={}) == uid
 
 
 COUNTED = Claim(Digest("a" * 64), slot="alice", approver="alice", key_id="x", expires="2026-11-24T00:00:00Z")
@@ -155,13 +176,81 @@ async def test_what_is_signed_when_a_request_is_replaced(other, there, meanwhile
     client = Client()
     registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
     again = draft(counted=(COUNTED,), not_counted=(EXPIRED,))
-    first = await registry.file(again)
+    first = await registry.file(again, carried={})
     [(name, filed)] = client.filed.items()
     filed["spec"] = {**filed["spec"], **other}
     filed["metadata"]["annotations"] = {"peergate.dev/reason": "x"}
     for slot in there:
         client.annotate(name, slot)
     client.signed_meanwhile = list(meanwhile)
-    assert await registry.file(again) != first
-    annotations = client.filed[name]["metadata"]["annotations"]
-    assert annotations == {f"approval.peergate.dev/v1.{slot}": slot for slot in kept}
+    assert await registry.file(again, carried={}) != first
+    assert signed(client) == kept
+
+
+def signed(client: Client) -> set[str]:
+    """Return the slots of the one request that is filed; nothing else is annotated."""
+    [filed] = client.filed.values()
+    return {key.removeprefix(SLOT) for key in filed["metadata"]["annotations"]}
+
+
+async def in_other_words(client: Client, registry: Registry, again: Draft, *, by: str) -> dict[str, Any]:
+    """File a change, have its request say something else and somebody sign it; return what was filed."""
+    await registry.file(again, carried={})
+    [(name, filed)] = client.filed.items()
+    spec = {**filed["spec"]}
+    filed["spec"] = {**spec, **LIES}
+    client.annotate(name, by)
+    return {"metadata": {"name": name, "namespace": "shop", "annotations": {}}, "spec": spec}
+
+
+MEANWHILE: dict[str, list[str]] = {"nobody signs meanwhile": [], "somebody signs meanwhile": ["bob"]}
+
+
+@pytest.mark.parametrize("also", MEANWHILE.values(), ids=MEANWHILE.keys())
+async def test_another_replica_that_is_first_with_the_new_one_loses_no_approval(also):
+    """It sees the change without a request, while the old one is away, and so knows of no approval."""
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    again = draft(counted=(COUNTED,))
+    client.first_meanwhile = await in_other_words(client, registry, again, by="alice")
+    carried: dict[str, str] = {}
+    real_patch = client.patch
+
+    async def patch(*args: Any, **members: Any) -> Any:
+        client.signed_meanwhile = [*also]
+        also.clear()
+        return await real_patch(*args, **members)
+
+    expected = {"alice", *also}
+    client.patch = patch  # type: ignore[method-assign]
+    assert await registry.file(again, carried=carried) == "uid-2"
+    assert (client.made, signed(client)) == (2, expected)
+
+
+async def test_what_was_taken_away_without_an_answer_is_carried_to_the_next_try():
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    again = draft(counted=(COUNTED,))
+    await in_other_words(client, registry, again, by="alice")
+    client.unanswered = 1
+    carried: dict[str, str] = {}
+    with pytest.raises(Unavailable):
+        await registry.file(again, carried=carried)
+    assert not client.filed
+    await registry.file(again, carried=carried)
+    assert signed(client) == {"alice"}
+
+
+async def test_what_another_hand_takes_away_is_not_put_back():
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    again = draft(counted=(COUNTED,))
+    await in_other_words(client, registry, again, by="alice")
+
+    async def delete(*_: Any, name: str, **__: Any) -> Miss:
+        client.filed.pop(name, None)
+        return Miss.ABSENT
+
+    client.delete = delete  # type: ignore[method-assign,assignment]
+    await registry.file(again, carried={})
+    assert signed(client) == set()

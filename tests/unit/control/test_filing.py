@@ -45,11 +45,13 @@ class Registry:
     def __init__(self, *outcomes: Exception) -> None:
         self.outcomes = list(outcomes)
         self.filed: list[Draft] = []
+        self.carried: list[dict[str, str]] = []
         self.gate: asyncio.Event | None = None
         self.most_of: dict[str, int] = {}
         self._at_once: dict[str, int] = {}
 
-    async def file(self, draft: Draft) -> str:
+    async def file(self, draft: Draft, *, carried: dict[str, str]) -> str:
+        self.carried.append(carried)
         who = draft.change.requester.username
         self._at_once[who] = self._at_once.get(who, 0) + 1
         self.most_of[who] = max(self.most_of.get(who, 0), self._at_once[who])
@@ -222,6 +224,8 @@ async def test_an_api_server_that_is_away_is_asked_again_and_given_up_in_the_end
     desk.refuse()
     await desk.filer.step()
     assert len(desk.registry.filed) == 1
+    first, second = desk.registry.carried
+    assert first is second, "what one try has taken away is known to the next"
     desk.registry.outcomes = [Unavailable("away")] * 3
     desk.refuse("other")
     await desk.filer.step()
