@@ -29,8 +29,8 @@ __all__ = ["NotFiledError", "Registry"]
 
 _DEADLINE_SECONDS: Final = 3.0
 _ROUNDS: Final = 5
-"""Of create, compare, and take away or complete: two replicas that meet need three, and a status may be
-written in between."""
+"""Of create, compare and take away: two replicas that meet need three, and a status may be written in
+between."""
 
 
 class NotFiledError(Exception):
@@ -80,30 +80,10 @@ class Registry:
             if there is None:
                 continue
             filed = read_filed_request(there)
-            if filed is not None and self._stays(filed, there=there, spec=spec, draft=draft):
-                if await self._completed(filed, there=there, carried=carried):
-                    return filed.uid
-            else:
-                await self._take_away(there, kept=self._kept(filed, draft=draft), carried=carried)
+            if filed is not None and self._stays(filed, there=there, spec=spec, draft=draft, carried=carried):
+                return filed.uid
+            await self._take_away(there, kept=self._kept(filed, draft=draft), carried=carried)
         raise Unavailable("a ChangeRequest was in the way", context=f"{namespace}/{name}")
-
-    async def _completed(self, filed: FiledRequest, *, there: JsonObject, carried: Mapping[str, str]) -> bool:
-        """Put on a request what it lacks of what is carried; tell whether it lacks nothing now.
-
-        Between taking away and creating another replica may be first, and know nothing of what was signed.
-        """
-        missing = {key: value for key, value in carried.items() if key not in filed.annotations}
-        if not missing:
-            return True
-        metadata = {**_as_read(there), "annotations": missing}
-        done = await self._client.patch(
-            CHANGE_REQUESTS,
-            namespace=there["metadata"]["namespace"],
-            name=there["metadata"]["name"],
-            body={"metadata": metadata},
-            deadline=_DEADLINE_SECONDS,
-        )
-        return isinstance(done, dict)
 
     async def _take_away(
         self, there: JsonObject, *, kept: Mapping[str, str], carried: dict[str, str]
@@ -111,13 +91,14 @@ class Registry:
         """Delete a request as it was read, and carry what is to be kept; carried too if no answer comes."""
         before = {**carried}
         carried.update(kept)
-        as_read = _as_read(there)
+        metadata = there["metadata"]
         miss = await self._client.delete(
             CHANGE_REQUESTS,
-            namespace=there["metadata"]["namespace"],
-            name=there["metadata"]["name"],
-            uid=as_read["uid"],
-            resource_version=as_read["resourceVersion"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            # Just as it was read: what is signed meanwhile is a conflict, and the next round sees it.
+            resource_version=metadata["resourceVersion"],
             deadline=_DEADLINE_SECONDS,
         )
         if miss is not None:  # it has changed, or is gone by another's hand: that one knows what was on it
@@ -157,12 +138,22 @@ class Registry:
         except (NotAsReviewed, NotCanonical, TooLarge, RecursionError) as error:
             raise NotFiledError("unverified") from error
 
-    def _stays(self, filed: FiledRequest, *, there: JsonObject, spec: JsonObject, draft: Draft) -> bool:
+    def _stays(
+        self,
+        filed: FiledRequest,
+        *,
+        there: JsonObject,
+        spec: JsonObject,
+        draft: Draft,
+        carried: Mapping[str, str],
+    ) -> bool:
         if filed.change != draft.facts.change_digest:
             return False
         if filed.is_rejected(now=self._clock()):
             return True
-        return filed.is_open(now=self._clock()) and _says_the_same(there.get("spec"), spec)
+        # Between taking away and creating another replica may be first, and know nothing of what was signed.
+        has_all = carried.keys() <= filed.annotations.keys()
+        return has_all and filed.is_open(now=self._clock()) and _says_the_same(there.get("spec"), spec)
 
     def _kept(self, filed: FiledRequest | None, *, draft: Draft) -> dict[str, str]:
         """Return the approvals that go over to the new object, of an open request.
@@ -178,12 +169,6 @@ class Registry:
             unjudged = filed.annotations.keys() - {one.annotation for one in facts.not_counted}
             kept |= {key for key in unjudged if slot_of(key) is not None}
         return {key: value for key, value in filed.annotations.items() if key in kept}
-
-
-def _as_read(there: JsonObject) -> dict[str, str]:
-    """Return what makes a call a conflict once the object has changed: what is signed meanwhile is seen."""
-    metadata = there["metadata"]
-    return {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
 
 
 def _says_the_same(one: Any, other: Any) -> bool:

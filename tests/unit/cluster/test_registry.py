@@ -32,9 +32,11 @@ class Client:
         self.filed: dict[str, dict[str, Any]] = {}
         self.made = 0
         self.signed_meanwhile: list[str] = []
-        """Who signs just before it is deleted or completed."""
+        """Who signs just before it is deleted."""
         self.first_meanwhile: dict[str, Any] | None = None
         """What another replica files as soon as one is deleted."""
+        self.signed_since: list[str] = []
+        """Who signs just before that one is deleted."""
         self.unanswered = 0
         """So many deletions are done and not answered."""
 
@@ -67,19 +69,11 @@ class Client:
         if self.first_meanwhile is not None:
             await self.create(None, body=self.first_meanwhile)
             self.first_meanwhile = None
+            self.signed_meanwhile = self.signed_since
         if self.unanswered:
             self.unanswered -= 1
             raise Unavailable("the API server does not answer")
         return None
-
-    async def patch(self, _: object, *, name: str, body: dict[str, Any], **__: Any) -> Any:
-        if self.signed_meanwhile:
-            self.annotate(name, self.signed_meanwhile.pop())
-        there, given = self.filed[name]["metadata"], body["metadata"]
-        if (there["uid"], there["resourceVersion"]) != (given["uid"], given["resourceVersion"]):
-            return Miss.CONFLICT
-        there["annotations"] = {**there["annotations"], **given["annotations"]}
-        return self.filed[name]
 
     def annotate(self, name: str, slot: str) -> None:
         """Have somebody sign."""
@@ -213,18 +207,20 @@ async def test_another_replica_that_is_first_with_the_new_one_loses_no_approval(
     registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
     again = draft(counted=(COUNTED,))
     client.first_meanwhile = await in_other_words(client, registry, again, by="alice")
-    carried: dict[str, str] = {}
-    real_patch = client.patch
+    client.signed_since = [*also]
+    assert await registry.file(again, carried={}) == "uid-3"
+    assert signed(client) == {"alice", *also}
 
-    async def patch(*args: Any, **members: Any) -> Any:
-        client.signed_meanwhile = [*also]
-        also.clear()
-        return await real_patch(*args, **members)
 
-    expected = {"alice", *also}
-    client.patch = patch  # type: ignore[method-assign]
-    assert await registry.file(again, carried=carried) == "uid-2"
-    assert (client.made, signed(client)) == (2, expected)
+async def test_a_rejection_of_what_another_replica_was_first_with_stays():
+    client = Client()
+    registry = Registry(client, clock=lambda: NOW)  # type: ignore[arg-type]
+    again = draft(counted=(COUNTED,))
+    until = format_instant(NOW + timedelta(hours=1))
+    rejection = {"by": "bob", "reason": "no", "at": format_instant(NOW), "until": until}
+    first = await in_other_words(client, registry, again, by="alice")
+    client.first_meanwhile = {**first, "status": {"rejection": rejection}}
+    assert await registry.file(again, carried={}) == "uid-2"
 
 
 async def test_what_was_taken_away_without_an_answer_is_carried_to_the_next_try():
