@@ -46,7 +46,7 @@ from peergate.webhook.tls import (
     serving_context,
 )
 
-__all__ = ["run"]
+__all__ = ["run", "tune_collector"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -67,13 +67,13 @@ async def _operate(settings: Settings) -> None:
     client = await Client.connect(_kubeconfig())
     try:
         operator = _Operator(client, settings)
-        _tune_collector()
+        tune_collector()
         await operator.run()
     finally:
         await client.close()
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
     """Collect garbage seldom, and never look again at what was made by now: modules and models.
 
     Reviews make many short-lived objects without cycles; at the usual thresholds the collector takes a tenth

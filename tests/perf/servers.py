@@ -6,7 +6,8 @@ it is written. The arms:
 
 ``ours``
     The real ``Edge`` and ``ReviewHandler`` with decision log and metrics, over a snapshot that does not
-    change and a ledger in memory. Imports all that the operator imports, for its memory.
+    change and a ledger in memory. Imports all that the operator imports, for its memory, and has the
+    collector of garbage tuned as the operator tunes its own; the other arms have it as Python has it.
 ``large``
     The same over the large world.
 ``bare``
@@ -109,7 +110,7 @@ class _MemoryLedger:
 
 @contextlib.asynccontextmanager
 async def _ours(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
-    importlib.import_module(_OPERATOR)
+    operator = importlib.import_module(_OPERATOR)
     settings = WebhookSettings(host="127.0.0.1", port=0, max_body_bytes=_MAX_BODY)
     metrics = Metrics()
     handler = ReviewHandler(
@@ -132,6 +133,7 @@ async def _ours(directory: Path, *, known: Snapshot) -> AsyncIterator[int]:
         metrics=metrics,
         grace=timedelta(0),
     )
+    operator.tune_collector()
     async with edge.serving():
         yield edge.port
 

@@ -17,6 +17,7 @@ from peergate.model.change import Change, Effect
 from peergate.model.names import ChangeId, Digest
 
 __all__ = [
+    "NO_FACTS",
     "STATE_OF",
     "STATUS_REASON_OF",
     "Allow",
@@ -257,7 +258,8 @@ class Facts:
     """Of a CONNECT what it asks for, as the agent wrote it: printable, at most 512 characters."""
 
 
-_NO_FACTS: Final = Facts()
+NO_FACTS: Final = Facts()
+"""Nothing was looked for: of who is no agent."""
 
 NotFiled = Literal["limit", "queue", "rights"]
 """Why a refused change is not filed: its requester has too many open ones, this replica has too much to file,
@@ -280,7 +282,7 @@ class Allow:
     """Admit. ``facts.counted`` of an UPDATE must be claimed in the ledger before this is answered."""
 
     reason: AllowReason
-    facts: Facts = _NO_FACTS
+    facts: Facts = NO_FACTS
     warnings: tuple[str, ...] = ()
     code: Code | None = None
     """In the modes Warn and Audit, what would have been refused."""
@@ -294,7 +296,7 @@ class Deny:
     state: State
     message: str
     details: Details = field(default_factory=Details)
-    facts: Facts = _NO_FACTS
+    facts: Facts = NO_FACTS
     warnings: tuple[str, ...] = ()
     filing: Filing | None = None
     """Set where this change is to be filed after the answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -110,7 +110,22 @@ class Review:
         metadata = (self.subject or {}).get("metadata")
         named = metadata if isinstance(metadata, dict) else {}
         identity = {member: named[member] for member in ("namespace", "name", "uid") if member in named}
-        return replace(self, object=None, old_object={"metadata": identity}, options=None)
+        # Spelt out: ``dataclasses.replace`` takes three times as long, for every review that is admitted.
+        return Review(
+            gate=self.gate,
+            uid=self.uid,
+            operation=self.operation,
+            kind=self.kind,
+            resource=self.resource,
+            subresource=self.subresource,
+            name=self.name,
+            namespace=self.namespace,
+            user=self.user,
+            object=None,
+            old_object={"metadata": identity},
+            options=None,
+            dry_run=self.dry_run,
+        )
 
     @property
     def is_collection_item(self) -> bool:

@@ -118,7 +118,8 @@ class TextFormatter(logging.Formatter):
 
 
 def _as_json(created: float, level: str, members: Mapping[str, object]) -> str:
-    return orjson.dumps({"ts": _timestamp(created), "level": level, **members}).decode()
+    head = f'{{"ts":"{_timestamp(created)}","level":"{level}",'
+    return head + orjson.dumps(members).decode()[1:]
 
 
 def _as_text(created: float, level: str, members: Mapping[str, object]) -> str:

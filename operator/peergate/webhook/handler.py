@@ -189,7 +189,9 @@ class ReviewHandler:
         try:
             snapshot = self._judge.source.snapshot()
             missing = Code.LOOKUP_FAILED
-            snapshot = await self._gather(review, snapshot, deadline=deadline)
+            if _must_look_up(review, snapshot=snapshot):
+                async with asyncio.timeout_at(deadline), self._turn:
+                    snapshot = await self._judge.source.look_up(review, snapshot)
             times = self._judge.clock()
             decision = self._judged(review, snapshot, times=times)
             missing = Code.LEDGER_UNAVAILABLE
@@ -217,15 +219,6 @@ class ReviewHandler:
                 if not isinstance(self._judge.decide(review=review, snapshot=snapshot, now=other), Allow):
                     return self._refusal(review, snapshot, code=Code.CLOCKS_DISAGREE, cause="clock")
         return decision
-
-    async def _gather(self, review: Review, snapshot: Snapshot, *, deadline: float) -> Snapshot:
-        """Return what the decision may know; waits for an account and a Pod at most, writes nothing."""
-        if unknown_account(review.user, snapshot=snapshot) is None and (
-            wanted_pod(review, snapshot=snapshot) is None
-        ):
-            return snapshot
-        async with asyncio.timeout_at(deadline), self._turn:
-            return await self._judge.source.look_up(review, snapshot)
 
     async def _commit(
         self,
@@ -303,6 +296,13 @@ def _reported(review: Review, decision: Decision) -> Review:
     """
     kept = not isinstance(decision, Allow) or decision.reason == "harmless"
     return review if kept else review.without_objects()
+
+
+def _must_look_up(review: Review, *, snapshot: Snapshot) -> bool:
+    """Tell whether an account or a Pod has to be fetched before this can be decided."""
+    return unknown_account(review.user, snapshot=snapshot) is not None or (
+        wanted_pod(review, snapshot=snapshot) is not None
+    )
 
 
 def _must_commit(decision: Decision, *, review: Review) -> TypeGuard[Allow]:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, assert_never
 
 import orjson
 
-from peergate.model.decision import Allow, Code, Decision, Deny, Details, Hold, State
+from peergate.model.decision import NO_FACTS, Allow, Code, Decision, Deny, Details, Hold, State
 from peergate.model.review import Review
 from peergate.observe.verdict import Verdict, verdict_of
 
@@ -79,16 +79,16 @@ def audit_annotations(verdict: Verdict, *, suffix: str) -> dict[str, str]:
     out. ``suffix`` tells the items of a collection apart, where the first value of a key wins (C15).
     """
     facts = verdict.facts
-    values = [
-        ("decision", verdict.word),
-        ("code", verdict.code),
-        ("request", facts.change_id),
-        ("rule", ",".join(facts.rules)),
-        ("approvers", ",".join(sorted({claim.approver for claim in facts.counted}))),
-        ("payloads", ",".join(sorted({claim.payload for claim in facts.counted}))),
-        ("agent-tag", facts.agent_tag),
-        ("command", facts.command),
-    ]
+    values = [("decision", verdict.word), ("code", verdict.code)]
+    if facts is not NO_FACTS:
+        values += [
+            ("request", facts.change_id or ""),
+            ("rule", ",".join(facts.rules)),
+            ("approvers", ",".join(sorted({claim.approver for claim in facts.counted}))),
+            ("payloads", ",".join(sorted({claim.payload for claim in facts.counted}))),
+            ("agent-tag", facts.agent_tag),
+            ("command", facts.command),
+        ]
     return {key + suffix: _plain(value, limit=_MAX_AUDIT_VALUE) for key, value in values if value}
 
 
