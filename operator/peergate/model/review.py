@@ -105,28 +105,6 @@ class Review:
         """Return the object whose identity counts: what is there now, else what is to be (F2, AR2)."""
         return self.old_object if self.old_object is not None else self.object
 
-    def without_objects(self) -> Review:
-        """Return it with no more of its objects than says which one it was about."""
-        metadata = (self.subject or {}).get("metadata")
-        named = metadata if isinstance(metadata, dict) else {}
-        identity = {member: named[member] for member in ("namespace", "name", "uid") if member in named}
-        # Spelt out: ``dataclasses.replace`` takes three times as long, for every review that is admitted.
-        return Review(
-            gate=self.gate,
-            uid=self.uid,
-            operation=self.operation,
-            kind=self.kind,
-            resource=self.resource,
-            subresource=self.subresource,
-            name=self.name,
-            namespace=self.namespace,
-            user=self.user,
-            object=None,
-            old_object={"metadata": identity},
-            options=None,
-            dry_run=self.dry_run,
-        )
-
     @property
     def is_collection_item(self) -> bool:
         """Tell whether this DELETE is one item of a collection delete: those have no name (AR2)."""

@@ -33,8 +33,6 @@ __all__ = ["After", "Answer", "Decide", "Judge", "RefuseUnavailable", "ReviewHan
 _LOG: Final = logging.getLogger(__name__)
 _MARGIN: Final = timedelta(milliseconds=500)
 """Our text needs this long to arrive before the API server gives up and shows its own."""
-_REPORT_SECONDS: Final = 0.01
-"""Answers are reported together this much later: in one go it costs a third, and no answer waits for it."""
 _LEDGER_ROUNDS: Final = 24
 """More than approvals a change can carry on both carriers; every round takes at least one of them away."""
 
@@ -146,9 +144,11 @@ class ReviewHandler:
         answer, decision = self._written(review, decision)
         if uid not in self._own:
             self._take_note(review, decision)
-            self._report.append((_reported(review, decision), decision, loop.time() - started))
+            self._report.append((review, decision, loop.time() - started))
             if len(self._report) == 1:
-                loop.call_later(_REPORT_SECONDS, self.report)
+                # Once the answer is on its way, together with what else is answered by then: whoever asked
+                # has something to do meanwhile, and what is reported is still in the processor's caches.
+                loop.call_soon(self.report)
         return answer
 
     def report(self) -> None:
@@ -286,16 +286,6 @@ class ReviewHandler:
             _LOG.exception("could not write the answer to review %s", review.uid)
             refusal = cannot_tell(Code.INTERNAL_ERROR)
             return Answer(200, reply(review, refusal)), refusal
-
-
-def _reported(review: Review, decision: Decision) -> Review:
-    """Return what reporting needs of a review.
-
-    Of an admitted one the objects are let go at once: hundreds of them, kept until the next report, would
-    push what judging needs out of the processor's caches. Of a harmless one they may carry new approvals.
-    """
-    kept = not isinstance(decision, Allow) or decision.reason == "harmless"
-    return review if kept else review.without_objects()
 
 
 def _must_look_up(review: Review, *, snapshot: Snapshot) -> bool:
