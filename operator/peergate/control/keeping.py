@@ -30,8 +30,8 @@ class Pace:
     settle: float = 0.2
     """From being woken to the step; what wakes it meanwhile is covered by the same step."""
     backoff_first: float = 0.5
-    backoff_most: float = 60.0
-    """Between steps that fail."""
+    backoff_most: float = 15.0
+    """Between steps that fail: an agent that was tagged meanwhile is not sent to the gate before the next."""
     rewrite_most: float = 4.0
     """Between steps that write and write again: somebody undoes them, or much changes at once."""
 
@@ -60,7 +60,8 @@ class Keeper:
         self._pace = pace
         self._clock = clock
         self._woken = asyncio.Event()
-        self._unrest = 0
+        self._failures = 0
+        self._rewrites = 0
         self._paused_until = float("-inf")
         self.bugs = 0
         """Steps that ended in an error that nobody foresaw."""
@@ -79,7 +80,7 @@ class Keeper:
                     await self._woken.wait()
             except TimeoutError:
                 # A quiet period: whoever fought us has stopped.
-                self._unrest = 0
+                self._rewrites = 0
             await asyncio.sleep(max(self._pace.settle, self._paused_until - self._clock()))
 
     async def _take_step(self) -> None:
@@ -87,20 +88,25 @@ class Keeper:
             wrote = await self._step()
         except PeergateError as error:
             _log.warning("%s: %s", self._name, error)
-            self._pause(most=self._pace.backoff_most)
-            self._woken.set()
+            self._failed()
         except Exception:  # noqa: BLE001 - the one place of this package that meets bugs
             self.bugs += 1
             _log.exception("%s: unexpected error", self._name)
-            self._pause(most=self._pace.backoff_most)
-            self._woken.set()
+            self._failed()
         else:
+            self._failures = 0
             if wrote:
-                self._pause(most=self._pace.rewrite_most)
+                self._pause(self._rewrites, most=self._pace.rewrite_most)
+                self._rewrites += 1
             elif self._clock() >= self._paused_until:
-                self._unrest = 0
+                self._rewrites = 0
 
-    def _pause(self, *, most: float) -> None:
-        seconds = min(most, self._pace.backoff_first * 2.0 ** min(self._unrest, 20))
-        self._unrest += 1
+    def _failed(self) -> None:
+        # Counted apart from writes: many of those in a row must not make one failure a long one.
+        self._pause(self._failures, most=self._pace.backoff_most)
+        self._failures += 1
+        self._woken.set()
+
+    def _pause(self, before: int, *, most: float) -> None:
+        seconds = min(most, self._pace.backoff_first * 2.0 ** min(before, 20))
         self._paused_until = self._clock() + seconds * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load

@@ -37,7 +37,17 @@ def logged_as(peergate, account):
 
 
 def wait_refused(delete, client, *, like=REFUSED):
-    wait_until("it is judged as an agent", lambda: said(delete(client)) == like, within=SOON)
+    answers = []
+
+    def is_refused():
+        answers.append(said(delete(client)))
+        return answers[-1] == like
+
+    try:
+        wait_until("it is judged as an agent", is_refused, within=SOON)
+    except TimeoutError as error:
+        error.add_note(f"answered last: {answers[-1]}")
+        raise
 
 
 # --- tagging ---

@@ -66,6 +66,22 @@ async def test_a_failure_is_met_again_soon_and_not_at_once(failure):
     assert keeper.bugs == (2 if isinstance(failure, ValueError) else 0)
 
 
+async def test_a_failure_after_many_writes_is_met_again_as_soon_as_any():
+    taken = []
+
+    async def step():
+        taken.append(time.monotonic())
+        keeper.wake()  # there is always more to write
+        if len(taken) == 12:
+            raise Unavailable("x")
+        return True
+
+    pace = Pace(every=60, settle=0, backoff_first=0.01, backoff_most=60, rewrite_most=0.01)
+    keeper = Keeper("x", step, pace=pace)
+    await run_for(keeper, 1.0)
+    assert len(taken) > 12, "2**11 times the first pause would be 20 s"
+
+
 async def test_two_writers_who_fight_are_no_hot_loop():
     taken = []
 
