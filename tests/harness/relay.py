@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ __all__ = ["CHUNK", "Relay"]
 CHUNK = 1 << 16
 
 
-class Relay:
+class Relay(ABC):
     """Listens on a port of 127.0.0.1 inside ``with``; ``pass_on`` says what becomes of a connection."""
 
     def __init__(self) -> None:
@@ -36,9 +37,9 @@ class Relay:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @abstractmethod
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end and close it."""
-        raise NotImplementedError
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
