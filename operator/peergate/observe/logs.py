@@ -118,8 +118,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _as_json(created: float, level: str, members: Mapping[str, object]) -> str:
-    head = f'{{"ts":"{_timestamp(created)}","level":"{level}",'
-    return head + orjson.dumps(members).decode()[1:]
+    return orjson.dumps({"ts": _timestamp(created), "level": level, **members}).decode()
 
 
 def _as_text(created: float, level: str, members: Mapping[str, object]) -> str:
